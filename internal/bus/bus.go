@@ -1,0 +1,71 @@
+// Package bus carries records between the rooms of the hub, always over the
+// Kafka protocol through kafka-go: to the embedded broker when no brokers are
+// configured, to Apache Kafka when they are.
+package bus
+
+import (
+	"context"
+	"time"
+)
+
+// Header is a Kafka record header.
+type Header struct {
+	Key   string
+	Value string
+}
+
+// Message is one Kafka record. Partition and Offset are set on received ones.
+type Message struct {
+	Topic     string
+	Key       string
+	Value     []byte
+	Headers   []Header
+	Time      time.Time
+	Partition int
+	Offset    int64
+}
+
+// Header returns the value of the first header of that key, or "".
+func (m *Message) Header(key string) string {
+	for i := range m.Headers {
+		if m.Headers[i].Key == key {
+			return m.Headers[i].Value
+		}
+	}
+	return ""
+}
+
+// Publisher sends messages.
+type Publisher interface {
+	// Publish returns nil when every message is on the brokers' disks (acks=all).
+	// On an error any of them may or may not have arrived: publish the same
+	// batch again; consumers know them by id. Messages of one key keep their order.
+	Publish(ctx context.Context, batch []Message) error
+}
+
+// Handler handles a batch of one partition, in order. When it returns nil the
+// batch is committed for the group. It may block as long as it must, but returns
+// ctx's error soon after ctx ends (the partition went to another member); any
+// other error hands the same batch in again after a pause.
+type Handler func(ctx context.Context, batch []Message) error
+
+// Subscriber receives messages.
+type Subscriber interface {
+	// Subscribe consumes the topics as a member of the group until ctx ends, then
+	// returns nil; different partitions are handled concurrently. It survives
+	// brokers that go away and come back. A new group starts at the oldest message.
+	Subscribe(ctx context.Context, group string, topics []string, h Handler) error
+}
+
+// Bus is a connection to one Kafka.
+type Bus interface {
+	Publisher
+	Subscriber
+	// EnsureTopics creates the topics that are missing and waits for their leaders.
+	EnsureTopics(ctx context.Context, topics []string) error
+	// Lag returns the number of messages the group has not committed yet, by topic.
+	Lag(ctx context.Context, group string, topics []string) (map[string]int64, error)
+	// Ready returns nil when a broker answers and the topics have leaders.
+	Ready(ctx context.Context) error
+	Close() error
+}
