@@ -1,0 +1,182 @@
+// Package adapter makes an adapter folder whole: it recognises an agency's
+// documents, reads, checks and translates them, encodes canonical records back,
+// and writes receipts. An adapter is data (adapter.yaml, wire schemas, translation
+// tables); nothing here knows one by name.
+package adapter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tongqu/internal/conf"
+	"tongqu/internal/fault"
+)
+
+// Title is a name in the hub's two languages.
+type Title struct {
+	ZH string `yaml:"zh" json:"zh"`
+	EN string `yaml:"en" json:"en"`
+}
+
+// Manifest is adapters/NAME/adapter.yaml.
+type Manifest struct {
+	Name    string `yaml:"name"`
+	Title   Title  `yaml:"title"`
+	Version string `yaml:"version"`
+	// Format is xml or json.
+	Format string `yaml:"format"`
+	// Charset is what the adapter writes; reading accepts any.
+	Charset   string `yaml:"charset"`
+	Namespace string `yaml:"namespace"`
+	// Prefixes maps namespace URIs to the prefixes the adapter writes; "" is the default namespace.
+	Prefixes   map[string]string `yaml:"prefixes"`
+	Messages   []MessageManifest `yaml:"messages"`
+	Deviations []Deviation       `yaml:"deviations"`
+	Envelope   *Envelope         `yaml:"envelope"`
+	// Identity marks an adapter whose documents are canonical records already, of these types.
+	Identity bool     `yaml:"identity"`
+	Types    []string `yaml:"types"`
+}
+
+// MessageManifest is one message of an adapter.
+type MessageManifest struct {
+	// Name is the wire schema and table, and the root element of XML messages.
+	Name  string `yaml:"name"`
+	Title Title  `yaml:"title"`
+	// Match tells apart messages of one root: wire path → value.
+	Match      map[string]string `yaml:"match"`
+	Receipt    *Receipt          `yaml:"receipt"`
+	Prefixes   map[string]string `yaml:"prefixes"`
+	Standalone string            `yaml:"standalone"`
+}
+
+// Receipt says how a message is answered in the agency's own format.
+type Receipt struct {
+	// Message is the message of the same adapter that answers.
+	Message string `yaml:"message"`
+	// Status is the agency's code for accepted, rejected, duplicate and stale.
+	Status map[string]string `yaml:"status"`
+	// Fields builds the canonical record of the receipt: its path → a path of the
+	// answered record, or $status, $time, $info, $id.
+	Fields map[string]string `yaml:"fields"`
+	// Info is the text for an accepted record; {path} is replaced by the record's value.
+	Info string `yaml:"info"`
+}
+
+// Deviation says what becomes of a fault that the schema or a rule finds: do is
+// flag (the record goes on) or refuse. Code or Rule select the fault, Path too
+// where given (a step * matches any one; indexes do not count).
+type Deviation struct {
+	Code fault.Code `yaml:"code"`
+	Rule string     `yaml:"rule"`
+	Path string     `yaml:"path"`
+	Do   string     `yaml:"do"`
+	// Seen is the evidence: where senders really do so.
+	Seen string `yaml:"seen"`
+}
+
+// Envelope describes a transport message that carries another document.
+type Envelope struct {
+	// Data is the wire path of the content, relative to the root.
+	Data string `yaml:"data"`
+	// Encoding is base64 or text.
+	Encoding    string `yaml:"encoding"`
+	Sender      string `yaml:"sender"`
+	MessageType string `yaml:"messageType"`
+}
+
+// lint returns what is wrong with the manifest by itself.
+func (m *Manifest) lint(file, folder string) conf.Problems {
+	var ps conf.Problems
+	add := func(format string, args ...any) {
+		ps = append(ps, conf.Problem{File: file, Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)})
+	}
+	if m.Name != folder {
+		add("name is %q but the folder is %q", m.Name, folder)
+	}
+	if m.Title.ZH == "" || m.Title.EN == "" {
+		add("title needs zh and en")
+	}
+	if m.Format != "xml" && m.Format != "json" {
+		add("format must be xml or json, not %q", m.Format)
+	}
+	if m.Identity == (len(m.Types) == 0) {
+		add("identity and types go together")
+	}
+	if !m.Identity && len(m.Messages) == 0 {
+		add("no messages")
+	}
+	names := map[string]bool{}
+	for _, msg := range m.Messages {
+		if names[msg.Name] {
+			add("message %s stands twice", msg.Name)
+		}
+		names[msg.Name] = true
+		if msg.Title.ZH == "" || msg.Title.EN == "" {
+			add("message %s: title needs zh and en", msg.Name)
+		}
+	}
+	for _, msg := range m.Messages {
+		if msg.Receipt != nil && !names[msg.Receipt.Message] {
+			add("message %s: receipt %q is no message of this adapter", msg.Name, msg.Receipt.Message)
+		}
+	}
+	for i, d := range m.Deviations {
+		if (d.Code == "") == (d.Rule == "") {
+			add("deviation %d: give code or rule", i+1)
+		}
+		if d.Code != "" && !slices.Contains(fault.Codes(), d.Code) {
+			add("deviation %d: unknown code %q", i+1, d.Code)
+		}
+		if d.Do != "flag" && d.Do != "refuse" {
+			add("deviation %d: do must be flag or refuse, not %q", i+1, d.Do)
+		}
+		if d.Code != "" && d.Seen == "" {
+			add("deviation %d: seen must say where senders really do so", i+1)
+		}
+	}
+	return ps
+}
+
+// settle applies the deviations to the faults, in place.
+func settle(ds []Deviation, faults fault.List) {
+	for i := range faults {
+		for _, d := range ds {
+			if d.matches(&faults[i]) {
+				if d.Do == "flag" {
+					faults[i].Severity = fault.Flag
+				} else {
+					faults[i].Severity = fault.Error
+				}
+				break
+			}
+		}
+	}
+}
+
+func (d *Deviation) matches(f *fault.Fault) bool {
+	if d.Code != "" && d.Code != f.Code || d.Rule != "" && d.Rule != f.Rule {
+		return false
+	}
+	return d.Path == "" || matchPath(d.Path, f.Path)
+}
+
+// matchPath compares step by step; "*" is any one step, indexes do not count.
+func matchPath(pattern, path string) bool {
+	for {
+		var want, step string
+		var more, goesOn bool
+		want, pattern, more = strings.Cut(pattern, "/")
+		step, path, goesOn = strings.Cut(path, "/")
+		if i := strings.IndexByte(step, '['); i >= 0 {
+			step = step[:i]
+		}
+		if want != "*" && want != step || more != goesOn {
+			return false
+		}
+		if !more {
+			return true
+		}
+	}
+}

@@ -1,0 +1,283 @@
+package adapter
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"tongqu/internal/codes"
+	"tongqu/internal/conf"
+	"tongqu/internal/mapping"
+	"tongqu/internal/schema"
+	"tongqu/internal/wire"
+)
+
+// Adapter is one loaded adapter folder.
+type Adapter struct {
+	Manifest
+	messages []*Message
+	// types are the canonical schemas of an identity adapter, by type.
+	types map[string]*schema.Schema
+}
+
+// Messages returns the adapter's messages in the order of the manifest.
+func (a *Adapter) Messages() []*Message { return a.messages }
+
+// Message is one message of an adapter with its schemas and its table.
+type Message struct {
+	MessageManifest
+	Adapter *Adapter
+	Wire    *schema.Schema
+	// Table and Canonical are nil for an envelope.
+	Table     *mapping.Table
+	Canonical *schema.Schema
+	style     wire.XMLStyle
+	answer    *Message // the message of Receipt
+}
+
+// ID is ADAPTER/MESSAGE.
+func (m *Message) ID() string { return m.Adapter.Name + "/" + m.Name }
+
+// Registry holds all adapters of a hub. It does not change once loaded.
+type Registry struct {
+	adapters []*Adapter
+	byRoot   map[string][]*Message // by root element's local name
+	schemas  *schema.Set
+	lists    *codes.Lists
+	limits   wire.Limits
+}
+
+// Load reads all adapters from files, which has the folders adapters, schemas
+// and mappings. Everything that is wrong with them comes back as conf.Problems.
+func Load(files fs.FS, limits wire.Limits) (*Registry, error) {
+	lists, schemas, err := loadShared(files)
+	if err != nil {
+		return nil, err
+	}
+	r := &Registry{byRoot: map[string][]*Message{}, schemas: schemas, lists: lists, limits: limits}
+	folders, err := fs.ReadDir(files, "adapters")
+	if err != nil {
+		return nil, fmt.Errorf("listing adapters: %w", err)
+	}
+	var problems conf.Problems
+	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue
+		}
+		a, err := r.loadAdapter(files, folder.Name())
+		var ps conf.Problems
+		switch {
+		case errors.As(err, &ps):
+			problems = append(problems, ps...)
+		case err != nil:
+			return nil, err
+		default:
+			r.adapters = append(r.adapters, a)
+			for _, m := range a.messages {
+				r.byRoot[m.Name] = append(r.byRoot[m.Name], m)
+			}
+		}
+	}
+	return r, problems.Or()
+}
+
+func loadShared(files fs.FS) (*codes.Lists, *schema.Set, error) {
+	codesFS, err := fs.Sub(files, "mappings/codes")
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening mappings/codes: %w", err)
+	}
+	lists, err := codes.Load(codesFS)
+	if err != nil {
+		return nil, nil, fmt.Errorf("loading code lists: %w", err)
+	}
+	schemaFS, err := fs.Sub(files, "schemas")
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening schemas: %w", err)
+	}
+	schemas, err := schema.Load(schemaFS, lists)
+	if err != nil {
+		return nil, nil, fmt.Errorf("loading schemas: %w", err)
+	}
+	return lists, schemas, nil
+}
+
+func (r *Registry) loadAdapter(files fs.FS, folder string) (*Adapter, error) {
+	file := "adapters/" + folder + "/adapter.yaml"
+	data, err := fs.ReadFile(files, file)
+	if err != nil {
+		return nil, fmt.Errorf("reading adapter %s: %w", folder, err)
+	}
+	a := &Adapter{types: map[string]*schema.Schema{}}
+	if err := conf.Decode(file, data, &a.Manifest); err != nil {
+		return nil, err
+	}
+	problems := a.lint(file, folder)
+	add := func(format string, args ...any) {
+		problems = append(problems, conf.Problem{File: file, Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, t := range a.Types {
+		s, ok := r.schemas.Schema("canonical/" + t)
+		if !ok {
+			add("no canonical schema %s", t)
+			continue
+		}
+		a.types[t] = s
+	}
+	for _, mm := range a.Manifest.Messages {
+		m, err := r.loadMessage(files, a, mm)
+		var ps conf.Problems
+		switch {
+		case errors.As(err, &ps):
+			problems = append(problems, ps...)
+		case err != nil:
+			add("message %s: %v", mm.Name, err)
+		default:
+			a.messages = append(a.messages, m)
+		}
+	}
+	for _, m := range a.messages {
+		if m.Receipt != nil {
+			m.answer = a.message(m.Receipt.Message)
+		}
+	}
+	return a, problems.Or()
+}
+
+func (r *Registry) loadMessage(files fs.FS, a *Adapter, mm MessageManifest) (*Message, error) {
+	m := &Message{MessageManifest: mm, Adapter: a}
+	prefixes := a.Prefixes
+	if mm.Prefixes != nil {
+		prefixes = mm.Prefixes
+	}
+	m.style = wire.XMLStyle{Charset: a.Charset, Prefixes: prefixes, Indent: "  ", Standalone: mm.Standalone}
+	var ok bool
+	if m.Wire, ok = r.schemas.Schema(a.Name + "/" + mm.Name); !ok {
+		return nil, fmt.Errorf("no schema schemas/%s/%s.json", a.Name, mm.Name)
+	}
+	if a.Envelope != nil {
+		return m, nil
+	}
+	mappings, err := fs.Sub(files, "mappings")
+	if err != nil {
+		return nil, fmt.Errorf("opening mappings: %w", err)
+	}
+	m.Table, err = mapping.Load(mappings, a.Name+"/"+mm.Name, m.Wire, func(canonical string) *schema.Schema {
+		m.Canonical, _ = r.schemas.Schema("canonical/" + canonical)
+		return m.Canonical
+	}, r.lists)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (a *Adapter) message(name string) *Message {
+	i := slices.IndexFunc(a.messages, func(m *Message) bool { return m.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return a.messages[i]
+}
+
+// Adapters returns all adapters, by name.
+func (r *Registry) Adapters() []*Adapter { return r.adapters }
+
+// Adapter returns the adapter of that name, or nil.
+func (r *Registry) Adapter(name string) *Adapter {
+	i := slices.IndexFunc(r.adapters, func(a *Adapter) bool { return a.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return r.adapters[i]
+}
+
+// Message returns the message ADAPTER/MESSAGE, or nil.
+func (r *Registry) Message(id string) *Message {
+	adapter, message, _ := strings.Cut(id, "/")
+	a := r.Adapter(adapter)
+	if a == nil {
+		return nil
+	}
+	return a.message(message)
+}
+
+// Canonical returns the schema of a canonical type such as trade.order.v1.
+func (r *Registry) Canonical(canonicalType string) (*schema.Schema, bool) {
+	return r.schemas.Schema("canonical/" + canonicalType)
+}
+
+// Types returns the canonical types that some adapter can produce, sorted.
+func (r *Registry) Types() []string {
+	var types []string
+	for _, a := range r.adapters {
+		types = append(types, a.Types...)
+		for _, m := range a.messages {
+			if m.Table != nil {
+				types = append(types, m.Table.Canonical())
+			}
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// Lint proves every table of every adapter (or of the one named) complete.
+func (r *Registry) Lint(name string) conf.Problems {
+	var ps conf.Problems
+	for _, a := range r.adapters {
+		if name != "" && a.Name != name {
+			continue
+		}
+		for _, m := range a.messages {
+			if m.Table != nil {
+				ps = append(ps, m.Table.Lint()...)
+			}
+		}
+	}
+	return ps
+}
+
+// recognise finds the message of a document by namespace and root, then by what
+// Match demands; a root known under another namespace is taken too, and the
+// schema then says what is wrong. only, where given, names the adapter.
+func (r *Registry) recognise(root *wire.Node, only string) *Message {
+	var near *Message
+	for _, m := range r.byRoot[root.Name] {
+		if only != "" && m.Adapter.Name != only || !m.matches(root) {
+			continue
+		}
+		if root.Space == m.Adapter.Namespace {
+			return m
+		}
+		if near == nil {
+			near = m
+		}
+	}
+	return near
+}
+
+func (m *Message) matches(root *wire.Node) bool {
+	for path, want := range m.Match {
+		if n := find(root, path); n == nil || strings.TrimSpace(n.Text) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// find follows a wire path of plain steps from n, taking the first of repeated elements.
+func find(n *wire.Node, path string) *wire.Node {
+	for step := range strings.SplitSeq(path, "/") {
+		if name, ok := strings.CutPrefix(step, "@"); ok {
+			n = n.Attribute(name)
+		} else {
+			n = n.Child(step)
+		}
+		if n == nil {
+			return nil
+		}
+	}
+	return n
+}

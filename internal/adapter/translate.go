@@ -1,0 +1,260 @@
+package adapter
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"tongqu/internal/fault"
+	"tongqu/internal/record"
+	"tongqu/internal/schema"
+	"tongqu/internal/wire"
+)
+
+// maxEnvelopes is how deep envelopes may be nested.
+const maxEnvelopes = 3
+
+// Translation is a document read, recognised, checked and translated.
+type Translation struct {
+	// Adapter and Message are empty when no adapter knows the document.
+	Adapter string
+	Message string
+	// Document is the document itself, out of its envelopes; nil when not readable.
+	Document *wire.Document
+	Records  []Record
+	// Faults belong to no single record; an error among them refuses all records.
+	Faults fault.List
+
+	message *Message // of a table-driven adapter
+}
+
+// Record is one canonical record of a Translation.
+type Record struct {
+	// Type is the canonical type with its version.
+	Type string
+	// Root is the canonical value; its leaves know where in the document they came from.
+	Root *wire.Node
+	// Source is the element that makes the record.
+	Source  *wire.Node
+	Keys    []record.Key
+	Version time.Time
+	Action  record.Action
+	Faults  fault.List
+}
+
+// Refused reports whether the record cannot be accepted.
+func (t *Translation) Refused(r *Record) bool { return t.Faults.Refuses() || r.Faults.Refuses() }
+
+// Translate reads data and translates it with the adapter that knows it (only
+// the one named, where only is not empty). It always returns what it could find
+// out; what is wrong is in the faults.
+func (r *Registry) Translate(data []byte, only string) *Translation {
+	return r.translate(data, only, 0)
+}
+
+func (r *Registry) translate(data []byte, only string, depth int) *Translation {
+	t := &Translation{}
+	doc, err := wire.Read(data, r.limits)
+	if err != nil {
+		t.Faults = fault.Of(err)
+		return t
+	}
+	t.Document, t.Faults = doc, doc.Faults
+	if doc.Format != wire.XML {
+		if a := r.identity(doc.Root, only); a != nil {
+			r.takeCanonical(t, a)
+			return t
+		}
+	}
+	m := r.recognise(doc.Root, only)
+	if m == nil && only != "" {
+		if outer := r.recognise(doc.Root, ""); outer != nil && outer.Adapter.Envelope != nil {
+			m = outer // the named adapter's message may come in any envelope
+		}
+	}
+	switch {
+	case m == nil:
+		t.Faults = append(t.Faults, fault.New(fault.DocumentUnknown, doc.Root.Place(), "", orNone(doc.Root.Name), orNone(doc.Root.Space)))
+	case m.Adapter.Envelope != nil:
+		return r.open(t, m, only, depth)
+	default:
+		t.Adapter, t.Message, t.message = m.Adapter.Name, m.Name, m
+		m.decode(t)
+	}
+	return t
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// open translates what an envelope carries. Places in the inner document are
+// its own lines, their paths begin with the envelope's.
+func (r *Registry) open(t *Translation, m *Message, only string, depth int) *Translation {
+	t.Adapter, t.Message = m.Adapter.Name, m.Name
+	if depth == maxEnvelopes {
+		t.Faults = append(t.Faults, fault.New(fault.EnvelopeTooNested, t.Document.Root.Place(), "", maxEnvelopes))
+		return t
+	}
+	outer := m.Wire.Check(t.Document.Root)
+	settle(m.Adapter.Deviations, outer)
+	t.Faults = append(t.Faults, outer...)
+	e := m.Adapter.Envelope
+	content := find(t.Document.Root, e.Data)
+	if content == nil {
+		t.Faults = append(t.Faults, fault.New(fault.EnvelopeInvalid, t.Document.Root.Place(), "", e.Data))
+		return t
+	}
+	data := []byte(content.Text)
+	if e.Encoding == "base64" {
+		var err error
+		if data, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content.Text), "")); err != nil {
+			t.Faults = append(t.Faults, fault.New(fault.EnvelopeInvalid, content.Place(), content.Text, err))
+			return t
+		}
+	}
+	inner := r.translate(data, only, depth+1)
+	at := content.Place().Path
+	for i := range inner.Faults {
+		inner.Faults[i].Path = at + inner.Faults[i].Path
+	}
+	for i := range inner.Records {
+		for j := range inner.Records[i].Faults {
+			inner.Records[i].Faults[j].Path = at + inner.Records[i].Faults[j].Path
+		}
+	}
+	inner.Faults = append(t.Faults, inner.Faults...)
+	if inner.Adapter == "" {
+		inner.Adapter, inner.Message = t.Adapter, t.Message
+	}
+	return inner
+}
+
+// decode checks the document against the wire schema, translates it, and checks
+// each record against the canonical schema.
+func (m *Message) decode(t *Translation) {
+	root := t.Document.Root
+	found := m.Wire.Check(root)
+	settle(m.Adapter.Deviations, found)
+	decoding := m.Table.Decode(root)
+	t.Records = make([]Record, len(decoding.Records))
+	for i, d := range decoding.Records {
+		t.Records[i] = Record{Type: m.Table.Canonical(), Root: d.Root, Source: d.Source, Faults: d.Faults}
+	}
+	t.assign(found)
+	t.Faults = append(t.Faults, decoding.Faults...)
+	if len(t.Records) == 0 && !t.Faults.Refuses() {
+		t.Faults = append(t.Faults, fault.New(fault.NoRecords, root.Place(), "", m.Name))
+	}
+	for i := range t.Records {
+		t.Records[i].finish(m.Canonical, m.Adapter.Deviations)
+	}
+}
+
+// assign gives each fault to the record it stands in, or to the document.
+func (t *Translation) assign(found fault.List) {
+	if len(found) == 0 {
+		return
+	}
+	paths := make([]string, len(t.Records))
+	for i := range t.Records {
+		paths[i] = t.Records[i].Source.Path()
+	}
+next:
+	for _, f := range found {
+		for i, p := range paths {
+			if rest, ok := strings.CutPrefix(f.Path, p); ok && (rest == "" || rest[0] == '/') {
+				t.Records[i].Faults = append(t.Records[i].Faults, f)
+				continue next
+			}
+		}
+		t.Faults = append(t.Faults, f)
+	}
+}
+
+// finish checks the canonical value and takes keys, version and action from it.
+func (r *Record) finish(canonical *schema.Schema, ds []Deviation) {
+	found := canonical.Check(r.Root)
+	if len(found)+len(r.Faults) > 0 {
+		settle(ds, r.Faults)
+		settle(ds, found)
+		r.add(found)
+	}
+	shape := canonical.Shape()
+	r.Keys = make([]record.Key, 0, len(shape.Keys))
+	for _, k := range shape.Keys {
+		if value, ok := keyValue(r.Root, k.Paths); ok {
+			r.Keys = append(r.Keys, record.Key{Name: k.Name, Value: value})
+		} else if len(r.Keys) == 0 {
+			// without its identity a record is no version of anything
+			r.Faults = append(r.Faults, fault.New(fault.SchemaRequired, r.Source.Place(), "", strings.Join(k.Paths, ", ")))
+		}
+	}
+	if n := value(r.Root, shape.Version); n != nil {
+		if v, err := time.Parse(time.RFC3339Nano, n.Text); err == nil {
+			r.Version = v
+		}
+	}
+	r.Action = record.Create
+	if n := value(r.Root, shape.Action); n != nil {
+		r.Action = record.Action(n.Text)
+	}
+}
+
+// add takes faults of the canonical value, except those that only repeat what
+// the wire schema said of the same place, or follow from a value it refused.
+func (r *Record) add(found fault.List) {
+	refused := r.Faults.Refuses()
+	wireFaults := r.Faults
+	for _, f := range found {
+		isRule := strings.HasPrefix(string(f.Code), "RULE_")
+		if refused && !isRule {
+			continue
+		}
+		repeats := false
+		for _, w := range wireFaults {
+			if !isRule && w.Path == f.Path && w.Line == f.Line && w.Column == f.Column {
+				repeats = true
+				break
+			}
+		}
+		if !repeats {
+			r.Faults = append(r.Faults, f)
+		}
+	}
+}
+
+func keyValue(root *wire.Node, paths []string) (string, bool) {
+	if len(paths) == 1 {
+		n := value(root, paths[0])
+		if n == nil || n.Text == "" {
+			return "", false
+		}
+		return n.Text, true
+	}
+	parts := make([]string, len(paths))
+	for i, p := range paths {
+		n := value(root, p)
+		if n == nil || n.Text == "" {
+			return "", false
+		}
+		parts[i] = n.Text
+	}
+	return strings.Join(parts, "/"), true
+}
+
+// value follows a canonical path of plain steps; nil when it is not there.
+func value(n *wire.Node, path string) *wire.Node {
+	if path == "" {
+		return nil
+	}
+	for more := true; more && n != nil; {
+		var step string
+		step, path, more = strings.Cut(path, ".")
+		n = n.Child(step)
+	}
+	return n
+}
