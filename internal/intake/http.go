@@ -201,8 +201,9 @@ func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, out *Outcome) {
 	problem.WriteJSON(w, status, problem.ContentType, struct {
 		problem.Problem
 		*Outcome
+		Status int        `json:"status"` // RFC 9457; the outcome's word is "rejected"
 		Errors fault.List `json:"errors,omitempty"`
-	}{problem.Of(status, out.worst()...), out, out.Errors})
+	}{problem.Of(status, out.worst()...), out, status, out.Errors})
 }
 
 func wantsXML(r *http.Request) bool {

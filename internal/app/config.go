@@ -1,0 +1,222 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"tongqu/internal/conf"
+)
+
+// Secret is a value that never shows itself in print.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[REDACTED]"
+}
+
+// MarshalYAML hides the secret in printed configuration.
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+
+// Config is config/tongqu.yaml. NewDefaultConfig holds every default.
+type Config struct {
+	// Listen is the address of the HTTP door and API.
+	Listen string `yaml:"listen"`
+	// Data is the folder of the embedded store, the embedded Kafka and the mailboxes.
+	Data string `yaml:"data"`
+	// Folders override the data built into the binary, file by file.
+	Folders FoldersConfig `yaml:"folders"`
+	Kafka   KafkaConfig   `yaml:"kafka"`
+	Intake  IntakeConfig  `yaml:"intake"`
+	Deliver DeliverConfig `yaml:"delivery"`
+	Log     LogConfig     `yaml:"log"`
+	// StopTimeout is how long a stop may take before it is forced.
+	StopTimeout time.Duration `yaml:"stopTimeout"`
+}
+
+// FoldersConfig names a folder that holds any of adapters, schemas, mappings and config.
+type FoldersConfig struct {
+	Override string `yaml:"override"`
+}
+
+// KafkaConfig says which Kafka to use; without brokers the hub runs its own.
+type KafkaConfig struct {
+	Brokers     []string      `yaml:"brokers"`
+	Partitions  int           `yaml:"partitions"`
+	Replication int           `yaml:"replication"`
+	Retention   time.Duration `yaml:"retention"`
+	TLS         TLSConfig     `yaml:"tls"`
+	SASL        SASLConfig    `yaml:"sasl"`
+}
+
+// TLSConfig is the TLS to the brokers.
+type TLSConfig struct {
+	Enabled bool   `yaml:"enabled"`
+	CAFile  string `yaml:"caFile"`
+	Cert    string `yaml:"certFile"`
+	Key     string `yaml:"keyFile"`
+}
+
+// SASLConfig is the login at the brokers: plain, scram-sha-256 or scram-sha-512.
+type SASLConfig struct {
+	Mechanism string `yaml:"mechanism"`
+	Username  string `yaml:"username"`
+	Password  Secret `yaml:"password"`
+}
+
+// IntakeConfig bounds what the doors take.
+type IntakeConfig struct {
+	MaxBytes         int64         `yaml:"maxBytes"`
+	MaxInFlightBytes int64         `yaml:"maxInFlightBytes"`
+	ReadTimeout      time.Duration `yaml:"readTimeout"`
+	// Rate is documents a second of one agency; 0 is no limit.
+	Rate  float64 `yaml:"rate"`
+	Burst int     `yaml:"burst"`
+	// FilePoll is how often the file doors look into OutBox.
+	FilePoll time.Duration `yaml:"filePoll"`
+}
+
+// DeliverConfig sets how deliveries are repeated.
+type DeliverConfig struct {
+	BackoffBase time.Duration `yaml:"backoffBase"`
+	BackoffMax  time.Duration `yaml:"backoffMax"`
+}
+
+// LogConfig sets the log: level debug|info|warn|error, format console|json.
+type LogConfig struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// NewDefaultConfig returns the configuration of a hub on one machine.
+func NewDefaultConfig() Config {
+	return Config{
+		Listen: "127.0.0.1:8080", Data: "data",
+		Kafka: KafkaConfig{Replication: 1},
+		Intake: IntakeConfig{
+			MaxBytes: 16 << 20, MaxInFlightBytes: 256 << 20, ReadTimeout: 30 * time.Second,
+			Burst: 100, FilePoll: time.Second,
+		},
+		Deliver:     DeliverConfig{BackoffBase: time.Second, BackoffMax: 5 * time.Minute},
+		Log:         LogConfig{Level: "info", Format: "console"},
+		StopTimeout: 20 * time.Second,
+	}
+}
+
+// LoadConfig reads a configuration file over the defaults; an empty path gives
+// the defaults. ${env:NAME} and ${file:PATH} in values are replaced.
+func LoadConfig(path string) (Config, error) {
+	c := NewDefaultConfig()
+	if path == "" {
+		return c, c.Validate("defaults")
+	}
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return c, fmt.Errorf("reading configuration: %w", err)
+	}
+	root, err := conf.Node(path, data)
+	if err != nil {
+		return c, err
+	}
+	if root == nil {
+		return c, c.Validate(path)
+	}
+	if problems := expand(path, root); len(problems) > 0 {
+		return c, problems
+	}
+	if err := conf.DecodeNode(path, root, &c); err != nil {
+		return c, err
+	}
+	return c, c.Validate(path)
+}
+
+var reference = regexp.MustCompile(`\$\{(env|file):([^}]*)\}`)
+
+// expand replaces the references in every scalar below n.
+func expand(file string, n *yaml.Node) conf.Problems {
+	var problems conf.Problems
+	if n.Kind == yaml.ScalarNode {
+		n.Value = reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
+			m := reference.FindStringSubmatch(ref)
+			value, err := resolve(m[1], m[2])
+			if err != nil {
+				problems = append(problems, conf.Problem{File: file, Line: n.Line, Column: n.Column, Message: err.Error()})
+			}
+			return value
+		})
+	}
+	for _, c := range n.Content {
+		problems = append(problems, expand(file, c)...)
+	}
+	return problems
+}
+
+func resolve(kind, name string) (string, error) {
+	if kind == "env" {
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			return "", fmt.Errorf("environment variable %s is not set", name)
+		}
+		return value, nil
+	}
+	data, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", fmt.Errorf("reading the value from a file: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+// Validate finds what is wrong with the values; file is what problems call it.
+func (c *Config) Validate(file string) error {
+	var ps conf.Problems
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			ps = append(ps, conf.Problem{File: file, Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)})
+		}
+	}
+	check(c.Listen != "", "listen is empty")
+	check(c.Data != "", "data is empty")
+	check(c.Intake.MaxBytes > 0, "intake.maxBytes must be above 0")
+	check(c.Intake.MaxInFlightBytes >= c.Intake.MaxBytes, "intake.maxInFlightBytes must be at least intake.maxBytes")
+	check(c.Intake.Rate >= 0, "intake.rate must not be below 0")
+	check(c.Intake.FilePoll >= 10*time.Millisecond, "intake.filePoll must be at least 10ms")
+	check(c.Deliver.BackoffBase > 0 && c.Deliver.BackoffMax >= c.Deliver.BackoffBase, "delivery.backoffBase must be above 0 and at most backoffMax")
+	check(strings.Contains("debug info warn error", c.Log.Level), "log.level must be debug, info, warn or error, not %q", c.Log.Level)
+	check(c.Log.Format == "console" || c.Log.Format == "json", "log.format must be console or json, not %q", c.Log.Format)
+	switch c.Kafka.SASL.Mechanism {
+	case "", "plain", "scram-sha-256", "scram-sha-512":
+	default:
+		check(false, "kafka.sasl.mechanism must be plain, scram-sha-256 or scram-sha-512, not %q", c.Kafka.SASL.Mechanism)
+	}
+	return ps.Or()
+}
+
+// YAML prints the configuration, secrets hidden.
+func (c *Config) YAML() ([]byte, error) {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := errors.Join(enc.Encode(c), enc.Close()); err != nil {
+		return nil, fmt.Errorf("printing configuration: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Path is a file or folder below the data folder; absolute names stay.
+func (c *Config) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.Data, name)
+}
