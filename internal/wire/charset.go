@@ -1,0 +1,375 @@
+package wire
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/transform"
+
+	"tongqu/internal/fault"
+)
+
+// The charsets, as Document.Charset and XMLStyle.Charset name them.
+const (
+	UTF8    = "UTF-8"
+	UTF16LE = "UTF-16LE"
+	UTF16BE = "UTF-16BE"
+	GB2312  = "GB2312"
+	GBK     = "GBK"
+	GB18030 = "GB18030"
+
+	utf16Any = "UTF-16" // declared so: the bytes say which
+)
+
+// labels maps what agencies write in encoding="…", in lower case, to a charset.
+var labels = map[string]string{
+	"utf-8": UTF8, "utf8": UTF8, "us-ascii": UTF8, "ascii": UTF8,
+	"utf-16": utf16Any, "utf-16le": UTF16LE, "utf-16be": UTF16BE, "unicode": utf16Any, "ucs-2": utf16Any,
+	"gb2312": GB2312, "gb_2312-80": GB2312, "csgb2312": GB2312, "euc-cn": GB2312,
+	"gbk": GBK, "x-gbk": GBK, "cp936": GBK, "ms936": GBK, "windows-936": GBK,
+	"gb18030": GB18030, "gb18030-2000": GB18030, "gb18030-2005": GB18030, "gb18030-2022": GB18030,
+}
+
+// source is a document's text in UTF-8 with LF line ends: the form in which it
+// is scanned. Lines and columns are those of the document as sent, because a
+// charset changes no character and a line end is one line end in every form.
+type source struct {
+	text     string
+	charset  string // what the bytes are
+	declared string // the label as sent; "" when there is none
+	flags    fault.List
+	stop     *stop // nil when text is the whole document
+}
+
+// stop says why a source's text ends before its document does.
+type stop struct {
+	code  fault.Code
+	value string
+	args  []any
+	// cut: the document ends in the middle of a character, as one that was cut does.
+	cut bool
+}
+
+// at makes the fault for s, found in the element or member of that path.
+func (s *stop) at(text, path string) error {
+	line, column := lineColumn(text, len(text))
+	return fault.List{fault.New(s.code, fault.Place{Path: path, Line: line, Column: column}, s.value, s.args...)}
+}
+
+// newSource decodes data, which it does not keep. A document whose bytes are
+// plainly in another charset than declared is read in the one it is in, with a
+// CHARSET_MISMATCH flag. The error is a CHARSET_UNKNOWN fault.
+func newSource(data []byte, format Format) (source, error) {
+	var src source
+	switch {
+	case bytes.HasPrefix(data, []byte("\xFF\xFE\x00\x00")), bytes.HasPrefix(data, []byte("\x00\x00\xFE\xFF")):
+		return src, unknownCharset("UTF-32", fault.Place{Line: 1, Column: 1})
+	case bytes.HasPrefix(data, []byte("\xFF\xFE")):
+		src.fromUTF16(data[2:], UTF16LE)
+	case bytes.HasPrefix(data, []byte("\xFE\xFF")):
+		src.fromUTF16(data[2:], UTF16BE)
+	case len(data) > 1 && data[0] != 0 && data[1] == 0:
+		src.fromUTF16(data, UTF16LE)
+	case len(data) > 1 && data[0] == 0 && data[1] != 0:
+		src.fromUTF16(data, UTF16BE)
+	}
+	wide, bom := src.charset != "", false
+	if !wide {
+		data, bom = bytes.CutPrefix(data, []byte("\xEF\xBB\xBF"))
+		src.text = string(data)
+	}
+	declared, at := UTF8, fault.Place{Line: 1, Column: 1}
+	if format == XML {
+		if label, offset := declaredLabel(src.text); label != "" {
+			src.declared = label
+			at.Line, at.Column = lineColumn(src.text, offset)
+			if declared = labels[strings.ToLower(label)]; declared == "" {
+				return src, unknownCharset(label, at)
+			}
+		}
+	}
+	bits := survey(src.text)
+	if wide {
+		if src.declared != "" && declared != src.charset && declared != utf16Any {
+			src.mismatch(src.declared, at)
+		}
+	} else {
+		if src.charset = declared; strings.HasPrefix(declared, utf16Any) {
+			src.charset = UTF8 // bytes that are not UTF-16, whatever they say
+		}
+		if bits&notASCII != 0 && src.decode(data, bom) {
+			bits = survey(src.text)
+		}
+		if src.charset != declared {
+			src.mismatch(cmp.Or(src.declared, UTF8), at)
+		}
+	}
+	if bits&carriageReturn != 0 {
+		src.text = normalizeLines(src.text)
+	}
+	if format == XML && (bits&control != 0 || bits&nonCharacter != 0 && hasNonCharacter(src.text)) {
+		src.stopAtIllegal()
+	}
+	return src, nil
+}
+
+// mismatch flags that the document says it is in another charset.
+func (src *source) mismatch(declared string, at fault.Place) {
+	src.flags = fault.List{fault.New(fault.CharsetMismatch, at, declared, declared, src.charset).Flagged()}
+}
+
+func unknownCharset(label string, at fault.Place) error {
+	return fault.List{fault.New(fault.CharsetUnknown, at, label, label)}
+}
+
+// decode finds the charset of an 8-bit document that is not plain ASCII, given the
+// one declared in src.charset, and reports whether it changed src.text.
+func (src *source) decode(data []byte, bom bool) (changed bool) {
+	valid := utf8.Valid(data)
+	if src.charset == UTF8 {
+		if valid {
+			return false
+		}
+		bad, cut := firstInvalidUTF8(data)
+		if !cut && !bom && !mostlyUTF8(data) {
+			if text, _, _, err := decodeGB18030(data); err == nil {
+				src.text, src.charset = text, GB18030
+				return true
+			}
+		}
+		src.invalid(string(data[:bad]), data[bad:], cut)
+		return true
+	}
+	// A GB charset is declared. Bytes that make valid UTF-8 with characters of
+	// three bytes, as Chinese has, are UTF-8; valid sequences of two bytes occur
+	// in GB text by chance (毛 is C3 AB), so there the declaration counts.
+	if valid && (bom || bytes.ContainsFunc(data, func(r rune) bool { return r >= 0x800 })) {
+		src.charset = UTF8
+		return false
+	}
+	text, bad, cut, err := decodeGB18030(data)
+	if err != nil {
+		src.invalid(text, data[bad:], cut)
+		return true
+	}
+	src.text = text
+	return true
+}
+
+// invalid ends the text before rest, whose first byte is not valid.
+func (src *source) invalid(text string, rest []byte, cut bool) {
+	src.text = text
+	src.stop = &stop{
+		code: fault.CharsetInvalid, cut: cut,
+		value: "0x" + strings.ToUpper(hex.EncodeToString(rest[:1])), args: []any{src.charset},
+	}
+}
+
+// fromUTF16 fills src from UTF-16 data without a byte order mark.
+func (src *source) fromUTF16(data []byte, charset string) {
+	src.charset = charset
+	unit := func(i int) rune {
+		if charset == UTF16LE {
+			return rune(data[i]) | rune(data[i+1])<<8
+		}
+		return rune(data[i])<<8 | rune(data[i+1])
+	}
+	text := make([]byte, 0, len(data))
+	for i := 0; i < len(data); i += 2 {
+		if i+1 == len(data) {
+			src.invalid(string(text), data[i:], true)
+			return
+		}
+		r := unit(i)
+		if utf16.IsSurrogate(r) {
+			cut := i+4 > len(data) && r < 0xDC00
+			if !cut && i+4 <= len(data) {
+				r = utf16.DecodeRune(r, unit(i+2))
+			} else {
+				r = utf8.RuneError
+			}
+			if r == utf8.RuneError {
+				src.invalid(string(text), data[i:], cut)
+				return
+			}
+			i += 2
+		}
+		text = utf8.AppendRune(text, r)
+	}
+	src.text = string(text)
+}
+
+// firstInvalidUTF8 returns the offset of the first byte that is not valid; cut
+// says that it begins a character which only the end of data keeps from being whole.
+func firstInvalidUTF8(data []byte) (offset int, cut bool) {
+	for offset < len(data) {
+		r, size := utf8.DecodeRune(data[offset:])
+		if r == utf8.RuneError && size <= 1 {
+			return offset, !utf8.FullRune(data[offset:])
+		}
+		offset += size
+	}
+	return offset, false
+}
+
+// mostlyUTF8 reports whether more of the bytes above ASCII make UTF-8 characters
+// than not: then data is damaged UTF-8 rather than text of another charset, which
+// a GB decoder would happily turn into wrong characters.
+func mostlyUTF8(data []byte) bool {
+	good, bad := 0, 0
+	for len(data) > 0 {
+		_, size := utf8.DecodeRune(data)
+		switch {
+		case size > 1:
+			good += size
+		case data[0] >= utf8.RuneSelf:
+			bad++
+		}
+		data = data[size:]
+	}
+	return good > bad
+}
+
+var errNotGB18030 = errors.New("not GB18030")
+
+// decodeGB18030 decodes GB18030 and the charsets it contains, GBK and GB2312. On
+// errNotGB18030 it returns the text before the first invalid byte, that byte's
+// offset, and whether a cut-off character is all that is wrong.
+func decodeGB18030(data []byte) (text string, bad int, cut bool, err error) {
+	dst := make([]byte, len(data)+len(data)/2+utf8.UTFMax)
+	dec := simplifiedchinese.GB18030.NewDecoder()
+	n, read := 0, 0
+	for {
+		w, r, err := dec.Transform(dst[n:], data[read:], true)
+		n, read = n+w, read+r
+		if !errors.Is(err, transform.ErrShortDst) {
+			break
+		}
+		dst = append(dst, make([]byte, len(dst))...)
+	}
+	text = string(dst[:n])
+	if !strings.ContainsRune(text, utf8.RuneError) {
+		return text, 0, false, nil
+	}
+	// The decoder writes U+FFFD for what is invalid, but U+FFFD may also be sent.
+	i := 0
+	for j, r := range text {
+		if r == utf8.RuneError && !bytes.HasPrefix(data[i:], []byte("\x84\x31\xA4\x37")) {
+			rest := data[i:]
+			lead := rest[0] > 0x80 && rest[0] < 0xFF
+			four := len(rest) > 1 && rest[1] >= '0' && rest[1] <= '9'
+			third := len(rest) < 3 || rest[2] > 0x80 && rest[2] < 0xFF
+			cut = lead && (len(rest) == 1 || four && len(rest) < 4 && third)
+			return text[:j], i, cut, errNotGB18030
+		}
+		switch {
+		case data[i] <= 0x80:
+			i++
+		case data[i+1] >= '0' && data[i+1] <= '9':
+			i += 4
+		default:
+			i += 2
+		}
+	}
+	return text, 0, false, nil
+}
+
+// declaredLabel returns the charset label of an XML declaration and its offset,
+// or "". It is lenient: the reader checks the declaration's grammar later.
+func declaredLabel(text string) (label string, offset int) {
+	if !strings.HasPrefix(text, "<?xml") {
+		return "", 0
+	}
+	end := strings.Index(text[:min(len(text), 512)], "?>")
+	if end < 0 {
+		return "", 0
+	}
+	at := strings.Index(text[:end], "encoding")
+	if at < 0 {
+		return "", 0
+	}
+	at += len("encoding")
+	value := strings.TrimLeft(text[at:end], " \t\r\n=")
+	at = end - len(value)
+	if value == "" || value[0] != '"' && value[0] != '\'' {
+		return "", 0
+	}
+	label, _, closed := strings.Cut(value[1:], value[:1])
+	if !closed {
+		return "", 0
+	}
+	return label, at + 1
+}
+
+// What survey finds in a text.
+const (
+	notASCII       = 1 << iota
+	carriageReturn // a CR
+	control        // a control character that XML 1.0 does not allow
+	nonCharacter   // perhaps U+FFFE or U+FFFF: they begin with EF, as full-width punctuation does
+)
+
+var byteClass = func() (c [256]uint8) {
+	for b := range 0x20 {
+		c[b] = control
+	}
+	c['\t'], c['\n'], c['\r'] = 0, 0, carriageReturn
+	for b := 0x80; b < 0x100; b++ {
+		c[b] = notASCII
+	}
+	c[0xEF] |= nonCharacter
+	return c
+}()
+
+// survey looks at every byte once and tells what is to be reckoned with.
+func survey(text string) (bits uint8) {
+	for i := range len(text) {
+		bits |= byteClass[text[i]]
+	}
+	return bits
+}
+
+// hasNonCharacter reports whether text holds U+FFFE or U+FFFF.
+func hasNonCharacter(text string) bool {
+	return strings.Contains(text, "\uFFFE") || strings.Contains(text, "\uFFFF")
+}
+
+// stopAtIllegal ends the text before its first character that XML 1.0 §2.2 does
+// not allow.
+func (src *source) stopAtIllegal() {
+	for i, r := range src.text {
+		if !isXMLChar(r) {
+			s := codePoint(r)
+			src.stop = &stop{
+				code: fault.XMLNotWellFormed, value: s,
+				args: []any{"不允许的字符 " + s, "character " + s + " is not allowed"},
+			}
+			src.text = src.text[:i]
+			return
+		}
+	}
+}
+
+// normalizeLines turns CR LF and lone CR into LF (XML 1.0 §2.11).
+func normalizeLines(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for {
+		i := strings.IndexByte(text, '\r')
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:i])
+		b.WriteByte('\n')
+		if text = text[i+1:]; strings.HasPrefix(text, "\n") {
+			text = text[1:]
+		}
+	}
+}
