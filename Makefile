@@ -1,0 +1,61 @@
+# Tongqu 通衢. `make help` lists the targets.
+
+GO      ?= go
+BIN     := bin
+LINT    := $(BIN)/golangci-lint
+LINT_V  := v2.15.0
+DATA    ?= data
+# The race detector needs a C compiler; without one the tests run without it.
+RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-race test-oracle test-crash fuzz bench lint fmt docs check-docs schemas clean ci
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+build: ## build ./bin/tongqu
+	$(GO) build -trimpath -o $(BIN)/tongqu ./cmd/tongqu
+
+run: build ## start the hub with demo agencies and watch a small day of documents (Ctrl-C ends it)
+	$(BIN)/tongqu serve --demo --data $(DATA)
+
+test: ## all tests that need only Go, with the race detector
+	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
+
+test-oracle: ## our verdicts against xmllint's, on thousands of documents (needs xmllint)
+	TONGQU_ORACLE=required $(GO) test -count=1 -run 'Oracle' -timeout 15m ./internal/schema/...
+
+test-crash: ## kill -9 the hub 30 times under load and account for every document by id
+	TONGQU_CRASH_ROUNDS=30 $(GO) test -count=1 -run 'TestCrash' -timeout 30m -v ./internal/app/...
+
+FUZZTIME ?= 30s
+fuzz: ## run every fuzz target for FUZZTIME (default 30s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+bench: build ## measure the whole way, HTTP to delivered, and the parts; prints tables
+	$(GO) run ./cmd/tongqu-bench
+
+$(LINT):
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_V)
+
+lint: $(LINT) ## run the linters
+	$(LINT) run ./...
+
+fmt: $(LINT) ## format the code
+	$(LINT) fmt ./...
+
+docs: build ## write the generated parts of the documentation
+	$(BIN)/tongqu adapter docs --write
+
+check-docs: build ## fail when generated documentation is stale
+	$(BIN)/tongqu adapter docs --check
+
+clean: ## remove what was built (not the data folder)
+	rm -rf $(BIN) dist
+
+ci: ## exactly what the landing gate runs
+	bash .ci/run

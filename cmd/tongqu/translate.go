@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tongqu/internal/adapter"
+	"tongqu/internal/fault"
+	"tongqu/internal/wire"
+)
+
+func newTranslate(o *options) *cobra.Command {
+	var (
+		only, to string
+		explain  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "translate FILE",
+		Short: "Translate a document into canonical records, or into another agency's format",
+		Long: `Translate prints the canonical records of a document, one JSON value a record, or with
+--to ADAPTER/MESSAGE the document in that agency's format. With --explain it prints, for
+each canonical value, the element it came from, its line and column, the value as sent,
+and the table row that put it there. Nothing is sent or recorded.`,
+		Example: "  tongqu translate order.xml\n  tongqu translate order.xml --explain\n  tongqu translate order.json --to customs_ceb/CEB311Message",
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := o.registry()
+			if err != nil {
+				return err
+			}
+			data, err := readFile(args[0], cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			t := r.Translate(data, only)
+			w := cmd.OutOrStdout()
+			switch {
+			case explain:
+				err = printExplained(w, o, t)
+			case to == "" || to == "canonical":
+				err = printRecords(w, o, t)
+			default:
+				err = printEncoded(w, r, t, to)
+			}
+			if err != nil && !errors.As(err, &fault.List{}) {
+				return err
+			}
+			faults := append(allFaults(t), fault.Of(err)...)
+			for _, f := range faults {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s:%d:%d %s %q %s %s | %s\n", args[0], f.Line, f.Column, f.Path, f.Value, ruleOf(f), f.ZH, f.EN)
+			}
+			if faults.Refuses() {
+				return errFindings
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&only, "adapter", "", "try only this adapter")
+	cmd.Flags().StringVar(&to, "to", "canonical", "canonical, or ADAPTER/MESSAGE")
+	cmd.Flags().BoolVar(&explain, "explain", false, "say where each value came from")
+	return cmd
+}
+
+func allFaults(t *adapter.Translation) fault.List {
+	faults := t.Faults
+	for i := range t.Records {
+		faults = append(faults, t.Records[i].Faults...)
+	}
+	return faults
+}
+
+func printRecords(w io.Writer, o *options, t *adapter.Translation) error {
+	if o.output == "json" {
+		return printJSON(w, t.Summary())
+	}
+	for i := range t.Records {
+		if _, err := w.Write(append(wire.WriteJSON(t.Records[i].Root, "  "), '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printEncoded(w io.Writer, r *adapter.Registry, t *adapter.Translation, to string) error {
+	if r.Message(to) == nil {
+		return usageError{fmt.Errorf("no message %s; 'tongqu adapter list' shows them", to)}
+	}
+	var bodies [][]byte
+	for i := range t.Records {
+		if !t.Refused(&t.Records[i]) {
+			bodies = append(bodies, wire.AppendJSON(nil, t.Records[i].Root))
+		}
+	}
+	if len(bodies) == 0 {
+		return nil
+	}
+	out, err := r.Encode(to, bodies)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(out.Body)
+	return err
+}
+
+func printExplained(w io.Writer, o *options, t *adapter.Translation) error {
+	rows := t.Explain()
+	if o.output == "json" {
+		return printJSON(w, rows)
+	}
+	lines := make([][]string, len(rows))
+	for i, r := range rows {
+		lines[i] = []string{r.Canonical, r.Value, r.WirePath, fmt.Sprintf("%d:%d", r.Line, r.Column), r.Raw, r.Row, r.Codec}
+	}
+	return table(w, []string{"CANONICAL", "VALUE", "FROM", "LINE:COL", "AS SENT", "TABLE ROW", "AS"}, lines)
+}

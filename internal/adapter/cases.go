@@ -1,0 +1,211 @@
+package adapter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tongqu/internal/wire"
+)
+
+// CaseResult is what running one golden case showed; no Diff means that it passed.
+type CaseResult struct {
+	Adapter string   `json:"adapter"`
+	Case    string   `json:"case"`
+	Diff    []string `json:"diff"`
+}
+
+// RunCases runs the golden cases of an adapter: adapters/NAME/cases/CASE with
+// input.EXT and expected.json (a Summary). Where every record of an input without
+// flags is accepted, the records must also encode back into the same document.
+func (r *Registry) RunCases(files fs.FS, name string) ([]CaseResult, error) {
+	var results []CaseResult
+	err := eachCase(files, name, func(dir, input string) error {
+		data, err := fs.ReadFile(files, input)
+		if err != nil {
+			return fmt.Errorf("reading case: %w", err)
+		}
+		t := r.Translate(data, "")
+		res := CaseResult{Adapter: name, Case: path.Base(dir), Diff: []string{}}
+		got, err := json.Marshal(t.Summary())
+		if err != nil {
+			return fmt.Errorf("writing summary: %w", err)
+		}
+		want, err := fs.ReadFile(files, dir+"/expected.json")
+		if errors.Is(err, fs.ErrNotExist) {
+			res.Diff = append(res.Diff, "expected.json is missing: run with --update and read it")
+		} else if err != nil {
+			return fmt.Errorf("reading case: %w", err)
+		} else {
+			res.Diff = append(res.Diff, diffJSON(want, got)...)
+		}
+		res.Diff = append(res.Diff, r.roundTrip(t)...)
+		results = append(results, res)
+		return nil
+	})
+	return results, err
+}
+
+// UpdateCases writes expected.json of every case from what the adapter says now.
+// dir is the folder on disk that holds the adapters.
+func (r *Registry) UpdateCases(dir, name string) error {
+	files := os.DirFS(filepath.Dir(dir))
+	return eachCase(files, name, func(caseDir, input string) error {
+		data, err := fs.ReadFile(files, input)
+		if err != nil {
+			return fmt.Errorf("reading case: %w", err)
+		}
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(r.Translate(data, "").Summary()); err != nil {
+			return fmt.Errorf("writing summary: %w", err)
+		}
+		target := filepath.Join(filepath.Dir(dir), filepath.FromSlash(caseDir), "expected.json")
+		if err := os.WriteFile(target, b.Bytes(), 0o644); err != nil { //nolint:gosec // a file of the source tree
+			return fmt.Errorf("writing case: %w", err)
+		}
+		return nil
+	})
+}
+
+func eachCase(files fs.FS, name string, do func(dir, input string) error) error {
+	root := "adapters/" + name + "/cases"
+	entries, err := fs.ReadDir(files, root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("listing cases: %w", err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		dir := root + "/" + e.Name()
+		inputs, err := fs.Glob(files, dir+"/input.*")
+		if err != nil || len(inputs) != 1 {
+			return fmt.Errorf("case %s needs exactly one input file, found %d", dir, len(inputs))
+		}
+		if err := do(dir, inputs[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roundTrip encodes the records back and compares documents.
+func (r *Registry) roundTrip(t *Translation) []string {
+	if t.message == nil || len(t.Faults) > 0 || len(t.Records) == 0 {
+		return nil
+	}
+	roots := make([]*wire.Node, len(t.Records))
+	for i := range t.Records {
+		if len(t.Records[i].Faults) > 0 {
+			return nil
+		}
+		roots[i] = t.Records[i].Root
+	}
+	back, err := t.message.encode(roots)
+	if err != nil {
+		return []string{"round trip: " + err.Error()}
+	}
+	again, err := wire.Read(back.Body, r.limits)
+	if err != nil {
+		return []string{"round trip: " + err.Error()}
+	}
+	var diff []string
+	for _, d := range diffMaps(flattenTree(t.Document.Root), flattenTree(again.Root)) {
+		diff = append(diff, "round trip: "+d)
+	}
+	return diff
+}
+
+// flattenTree is a document as path → value; empty elements and blanks do not count.
+func flattenTree(root *wire.Node) map[string]string {
+	flat := map[string]string{}
+	var walk func(n *wire.Node)
+	walk = func(n *wire.Node) {
+		if n.IsLeaf() {
+			if text := strings.TrimSpace(n.Text); text != "" {
+				flat[n.Path()] = text
+			}
+			return
+		}
+		for c := range n.Children() {
+			walk(c)
+		}
+	}
+	walk(root)
+	return flat
+}
+
+// diffJSON compares two JSON values, member by member.
+func diffJSON(want, got []byte) []string {
+	limits := wire.NewDefaultLimits()
+	w, err := wire.ReadJSON(want, limits)
+	if err != nil {
+		return []string{"expected.json: " + err.Error()}
+	}
+	g, err := wire.ReadJSON(got, limits)
+	if err != nil {
+		return []string{"result: " + err.Error()}
+	}
+	return diffMaps(flattenTree(w.Root), flattenTree(g.Root))
+}
+
+func diffMaps(want, got map[string]string) []string {
+	var diff []string
+	for _, p := range slices.Sorted(maps.Keys(want)) {
+		if g, ok := got[p]; !ok {
+			diff = append(diff, fmt.Sprintf("%s: want %q, is missing", p, want[p]))
+		} else if g != want[p] {
+			diff = append(diff, fmt.Sprintf("%s: want %q, got %q", p, want[p], g))
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[p]; !ok {
+			diff = append(diff, fmt.Sprintf("%s: got %q, not wanted", p, got[p]))
+		}
+	}
+	return diff
+}
+
+// Explained is one line of Explain.
+type Explained struct {
+	Record    int    `json:"record"`
+	Canonical string `json:"canonical"`
+	Value     string `json:"value"`
+	WirePath  string `json:"wirePath"`
+	Line      int    `json:"line"`
+	Column    int    `json:"column"`
+	Raw       string `json:"raw"`
+	// Row is where in which table the value was put there: file:line.
+	Row   string `json:"row"`
+	Codec string `json:"codec"`
+}
+
+// Explain says for each canonical value where it came from and by which row.
+func (t *Translation) Explain() []Explained {
+	if t.message == nil {
+		return nil
+	}
+	var out []Explained
+	for _, row := range t.message.Table.Explain(t.Document.Root) {
+		out = append(out, Explained{
+			Record: row.Record, Canonical: row.Canonical, Value: row.Value, WirePath: row.WirePath, Line: row.Line, Column: row.Column,
+			Raw: row.Raw, Row: row.TableLine, Codec: row.Codec,
+		})
+	}
+	return out
+}
+
