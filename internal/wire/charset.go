@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -67,22 +68,18 @@ func (s *stop) at(text, path string) error {
 // CHARSET_MISMATCH flag. The error is a CHARSET_UNKNOWN fault.
 func newSource(data []byte, format Format) (source, error) {
 	var src source
-	switch {
-	case bytes.HasPrefix(data, []byte("\xFF\xFE\x00\x00")), bytes.HasPrefix(data, []byte("\x00\x00\xFE\xFF")):
-		return src, unknownCharset("UTF-32", fault.Place{Line: 1, Column: 1})
-	case bytes.HasPrefix(data, []byte("\xFF\xFE")):
-		src.fromUTF16(data[2:], UTF16LE)
-	case bytes.HasPrefix(data, []byte("\xFE\xFF")):
-		src.fromUTF16(data[2:], UTF16BE)
-	case len(data) > 1 && data[0] != 0 && data[1] == 0:
-		src.fromUTF16(data, UTF16LE)
-	case len(data) > 1 && data[0] == 0 && data[1] != 0:
-		src.fromUTF16(data, UTF16BE)
-	}
-	wide, bom := src.charset != "", false
-	if !wide {
+	var bits uint8
+	bom := false
+	wide := charsetOfUTF16(data)
+	switch wide {
+	case UTF16LE, UTF16BE:
+		bits = src.fromUTF16(data, wide)
+	case "":
 		data, bom = bytes.CutPrefix(data, []byte("\xEF\xBB\xBF"))
 		src.text = string(data)
+		bits = survey(data)
+	default:
+		return src, unknownCharset(wide, fault.Place{Line: 1, Column: 1})
 	}
 	declared, at := UTF8, fault.Place{Line: 1, Column: 1}
 	if format == XML {
@@ -94,8 +91,7 @@ func newSource(data []byte, format Format) (source, error) {
 			}
 		}
 	}
-	bits := survey(src.text)
-	if wide {
+	if wide != "" {
 		if src.declared != "" && declared != src.charset && declared != utf16Any {
 			src.mismatch(src.declared, at)
 		}
@@ -103,8 +99,8 @@ func newSource(data []byte, format Format) (source, error) {
 		if src.charset = declared; strings.HasPrefix(declared, utf16Any) {
 			src.charset = UTF8 // bytes that are not UTF-16, whatever they say
 		}
-		if bits&notASCII != 0 && src.decode(data, bom) {
-			bits = survey(src.text)
+		if bits&notASCII != 0 {
+			src.decode(data, bom)
 		}
 		if src.charset != declared {
 			src.mismatch(cmp.Or(src.declared, UTF8), at)
@@ -113,7 +109,7 @@ func newSource(data []byte, format Format) (source, error) {
 	if bits&carriageReturn != 0 {
 		src.text = normalizeLines(src.text)
 	}
-	if format == XML && (bits&control != 0 || bits&nonCharacter != 0 && hasNonCharacter(src.text)) {
+	if format == XML && (bits&control != 0 || bits&notASCII != 0 && hasNonCharacter(src.text)) {
 		src.stopAtIllegal()
 	}
 	return src, nil
@@ -129,37 +125,36 @@ func unknownCharset(label string, at fault.Place) error {
 }
 
 // decode finds the charset of an 8-bit document that is not plain ASCII, given the
-// one declared in src.charset, and reports whether it changed src.text.
-func (src *source) decode(data []byte, bom bool) (changed bool) {
+// one declared in src.charset, and sets src.text if it is not UTF-8.
+func (src *source) decode(data []byte, bom bool) {
 	valid := utf8.Valid(data)
 	if src.charset == UTF8 {
 		if valid {
-			return false
+			return
 		}
 		bad, cut := firstInvalidUTF8(data)
 		if !cut && !bom && !mostlyUTF8(data) {
 			if text, _, _, err := decodeGB18030(data); err == nil {
 				src.text, src.charset = text, GB18030
-				return true
+				return
 			}
 		}
 		src.invalid(string(data[:bad]), data[bad:], cut)
-		return true
+		return
 	}
 	// A GB charset is declared. Bytes that make valid UTF-8 with characters of
 	// three bytes, as Chinese has, are UTF-8; valid sequences of two bytes occur
 	// in GB text by chance (毛 is C3 AB), so there the declaration counts.
 	if valid && (bom || bytes.ContainsFunc(data, func(r rune) bool { return r >= 0x800 })) {
 		src.charset = UTF8
-		return false
+		return
 	}
 	text, bad, cut, err := decodeGB18030(data)
 	if err != nil {
 		src.invalid(text, data[bad:], cut)
-		return true
+		return
 	}
 	src.text = text
-	return true
 }
 
 // invalid ends the text before rest, whose first byte is not valid.
@@ -171,38 +166,53 @@ func (src *source) invalid(text string, rest []byte, cut bool) {
 	}
 }
 
-// fromUTF16 fills src from UTF-16 data without a byte order mark.
-func (src *source) fromUTF16(data []byte, charset string) {
+// charsetOfUTF16 tells by the byte order mark, or by a zero beside the first
+// character, whether data are UTF-16 (or UTF-32); "" for all other charsets.
+func charsetOfUTF16(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xFF\xFE\x00\x00")), bytes.HasPrefix(data, []byte("\x00\x00\xFE\xFF")):
+		return "UTF-32"
+	case bytes.HasPrefix(data, []byte("\xFF\xFE")), len(data) > 1 && data[0] != 0 && data[1] == 0:
+		return UTF16LE
+	case bytes.HasPrefix(data, []byte("\xFE\xFF")), len(data) > 1 && data[0] == 0 && data[1] != 0:
+		return UTF16BE
+	}
+	return ""
+}
+
+// fromUTF16 fills src from UTF-16 and returns the survey of its text.
+func (src *source) fromUTF16(data []byte, charset string) (bits uint8) {
 	src.charset = charset
 	unit := func(i int) rune {
 		if charset == UTF16LE {
-			return rune(data[i]) | rune(data[i+1])<<8
+			return rune(binary.LittleEndian.Uint16(data[i:]))
 		}
-		return rune(data[i])<<8 | rune(data[i+1])
+		return rune(binary.BigEndian.Uint16(data[i:]))
 	}
 	text := make([]byte, 0, len(data))
 	for i := 0; i < len(data); i += 2 {
 		if i+1 == len(data) {
 			src.invalid(string(text), data[i:], true)
-			return
+			return survey(text)
 		}
 		r := unit(i)
 		if utf16.IsSurrogate(r) {
-			cut := i+4 > len(data) && r < 0xDC00
-			if !cut && i+4 <= len(data) {
-				r = utf16.DecodeRune(r, unit(i+2))
-			} else {
-				r = utf8.RuneError
+			second := rune(0)
+			if i+4 <= len(data) {
+				second = unit(i + 2)
 			}
-			if r == utf8.RuneError {
-				src.invalid(string(text), data[i:], cut)
-				return
+			if r = utf16.DecodeRune(r, second); r == utf8.RuneError {
+				src.invalid(string(text), data[i:], i+4 > len(data))
+				return survey(text)
 			}
 			i += 2
 		}
-		text = utf8.AppendRune(text, r)
+		if i > 0 || r != '\uFEFF' {
+			text = utf8.AppendRune(text, r)
+		}
 	}
 	src.text = string(text)
+	return survey(text)
 }
 
 // firstInvalidUTF8 returns the offset of the first byte that is not valid; cut
@@ -312,25 +322,38 @@ const (
 	notASCII       = 1 << iota
 	carriageReturn // a CR
 	control        // a control character that XML 1.0 does not allow
-	nonCharacter   // perhaps U+FFFE or U+FFFF: they begin with EF, as full-width punctuation does
 )
 
+// byteClass gives the survey bits of the bytes below blank.
 var byteClass = func() (c [256]uint8) {
 	for b := range 0x20 {
 		c[b] = control
 	}
 	c['\t'], c['\n'], c['\r'] = 0, 0, carriageReturn
-	for b := 0x80; b < 0x100; b++ {
-		c[b] = notASCII
-	}
-	c[0xEF] |= nonCharacter
 	return c
 }()
 
-// survey looks at every byte once and tells what is to be reckoned with.
-func survey(text string) (bits uint8) {
-	for i := range len(text) {
-		bits |= byteClass[text[i]]
+// survey looks at every byte of a text, in a charset that contains ASCII, and
+// tells what is to be reckoned with.
+func survey(data []byte) (bits uint8) {
+	const blanks, tops = 0x2020202020202020, 0x8080808080808080
+	all := uint64(0)
+	for len(data) >= 8 {
+		w := binary.LittleEndian.Uint64(data)
+		all |= w
+		if (w-blanks)&^w&tops != 0 { // one of the eight bytes is below blank
+			for _, b := range data[:8] {
+				bits |= byteClass[b]
+			}
+		}
+		data = data[8:]
+	}
+	for _, b := range data {
+		all |= uint64(b)
+		bits |= byteClass[b]
+	}
+	if all&tops != 0 {
+		bits |= notASCII
 	}
 	return bits
 }

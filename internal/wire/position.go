@@ -1,5 +1,7 @@
 package wire
 
+import "strings"
+
 // cursor turns byte offsets of a text into lines and columns. It only moves
 // forward, so that placing every node of a document costs one pass.
 type cursor struct {
@@ -13,17 +15,20 @@ func newCursor(text string) cursor { return cursor{text: text, line: 1, column: 
 // seek moves to offset, which must not lie before the cursor. Line ends are LF
 // (see newSource); columns count characters.
 func (c *cursor) seek(offset int) {
-	line, column := c.line, c.column
-	for i := c.offset; i < offset; i++ {
-		switch b := c.text[i]; {
-		case b == '\n':
-			line++
-			column = 1
-		case b&0xC0 != 0x80: // not a continuation byte: a character starts here
-			column++
+	passed := c.text[c.offset:offset]
+	c.offset = offset
+	if lines := strings.Count(passed, "\n"); lines > 0 {
+		c.line += int32(lines) //nolint:gosec // a document has fewer lines than bytes, and those are limited
+		c.column = 1
+		passed = passed[strings.LastIndexByte(passed, '\n')+1:]
+	}
+	characters := int32(0)
+	for i := range len(passed) {
+		if passed[i]&0xC0 != 0x80 { // not a continuation byte: a character starts here
+			characters++
 		}
 	}
-	c.line, c.column, c.offset = line, column, offset
+	c.column += characters
 }
 
 // lineColumn returns the line and column of offset in text.
