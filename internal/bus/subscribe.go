@@ -1,0 +1,288 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
+
+	"tongqu/internal/backoff"
+)
+
+const (
+	// rebalanceTimeout is how long the members of a group may take to hand over
+	// their partitions.
+	rebalanceTimeout = 30 * time.Second
+	// joinTimeout is when a member that got no generation gives up its membership
+	// and starts anew.
+	joinTimeout = 2 * rebalanceTimeout
+	// joinBackoff is the pause after a broker refused to let a member join.
+	joinBackoff = time.Second
+)
+
+// Subscribe consumes the topics as a member of the group. See Subscriber.
+//
+// Offsets are committed in the background at least CommitInterval apart, and
+// whenever the member gives its partitions away. A message that expired before
+// the group read it is skipped and logged. The topics must exist.
+func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h Handler) error {
+	if group == "" || len(topics) == 0 {
+		return errors.New("subscribing: a group and at least one topic are needed")
+	}
+	ctx, leave, err := k.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	log := k.log.With(zap.String("group", group))
+	for ctx.Err() == nil {
+		if err := k.member(ctx, log, group, topics, h); err != nil && ctx.Err() == nil {
+			log.Warn("rebuilding the group membership", zap.Error(err))
+			_ = backoff.Wait(ctx, joinBackoff)
+		}
+	}
+	return nil
+}
+
+// member is one membership, from joining until ctx ends or no generation comes.
+func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topics []string, h Handler) error {
+	links := newConns()
+	d := k.dialer
+	d.DialFunc = links.dial
+	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: group, Brokers: k.cfg.Brokers, Dialer: &d, Topics: topics,
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},
+		HeartbeatInterval: k.cfg.HeartbeatInterval,
+		SessionTimeout:    k.cfg.SessionTimeout,
+		RebalanceTimeout:  rebalanceTimeout,
+		JoinGroupBackoff:  joinBackoff,
+		StartOffset:       kafka.FirstOffset,
+	})
+	if err != nil {
+		links.close()
+		return fmt.Errorf("making a group member: %w", err)
+	}
+	defer closeMember(cg, links)
+	for {
+		gen, err := nextGeneration(ctx, log, cg)
+		if err != nil {
+			return err
+		}
+		over := make(chan struct{})
+		gen.Start(func(genCtx context.Context) {
+			defer close(over)
+			c := newConsumer(k, gen, log, h)
+			if err := c.run(ctx, genCtx); err != nil {
+				log.Warn("giving up a generation", zap.Int32("generation", gen.ID), zap.Error(err))
+			}
+		})
+		<-over
+	}
+}
+
+// nextGeneration waits for a generation, through the errors of single attempts.
+func nextGeneration(ctx context.Context, log *zap.Logger, cg *kafka.ConsumerGroup) (*kafka.Generation, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	for {
+		gen, err := cg.Next(ctx)
+		switch {
+		case err == nil:
+			return gen, nil
+		case ctx.Err() != nil || errors.Is(err, kafka.ErrGroupClosed):
+			return nil, fmt.Errorf("joining the group: %w", err)
+		default:
+			log.Info("joining the group again", zap.Error(err))
+		}
+	}
+}
+
+// closeMember leaves the group; when the brokers do not let it, within closeTimeout.
+func closeMember(cg *kafka.ConsumerGroup, links *conns) {
+	t := time.AfterFunc(closeTimeout, links.close)
+	_ = cg.Close()
+	t.Stop()
+	links.close()
+}
+
+// consumer is a member's work in one generation of its group.
+type consumer struct {
+	k       *Kafka
+	gen     *kafka.Generation
+	log     *zap.Logger
+	handler Handler
+	parts   []*partition
+	offsets offsets
+}
+
+// partition is one assigned partition. The poller fetches ahead into next, the
+// worker takes from it.
+type partition struct {
+	topic string
+	id    int
+	next  chan []Message // at most one batch
+	taken chan<- struct{}
+
+	// The poller's own.
+	offset int64     // of the next message to fetch
+	good   time.Time // when it last gave messages or had none
+}
+
+func newConsumer(k *Kafka, gen *kafka.Generation, log *zap.Logger, h Handler) *consumer {
+	c := &consumer{k: k, gen: gen, log: log, handler: h, offsets: newOffsets()}
+	for topic, assigned := range gen.Assignments {
+		for _, a := range assigned {
+			c.parts = append(c.parts, &partition{topic: topic, id: a.ID, offset: a.Offset, next: make(chan []Message, 1)})
+		}
+	}
+	return c
+}
+
+// run works until ctx or the generation ends, or the generation is not worth
+// going on with, which is its error. All that was handled is committed then.
+func (c *consumer) run(ctx, genCtx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(genCtx, func() { cancel(nil) })
+	defer stop()
+	defer cancel(nil)
+
+	var committer, workers, pollers sync.WaitGroup
+	handled := make(chan struct{})
+	committer.Go(func() {
+		if err := c.commit(handled); err != nil {
+			cancel(fmt.Errorf("committing offsets: %w", err))
+		}
+	})
+	if len(c.parts) > 0 {
+		pollers.Go(func() {
+			if err := c.poll(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	for _, p := range c.parts {
+		workers.Go(func() { c.work(ctx, p) })
+	}
+	<-ctx.Done()
+	pollers.Wait()
+	workers.Wait()
+	close(handled)
+	committer.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// work hands a partition's messages to the handler, one batch after another.
+func (c *consumer) work(ctx context.Context, p *partition) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case fetched := <-p.next:
+			select {
+			case p.taken <- struct{}{}:
+			default:
+			}
+			for len(fetched) > 0 {
+				n := min(len(fetched), c.k.cfg.BatchMessages)
+				if !c.handle(ctx, p, fetched[:n:n]) {
+					return
+				}
+				c.offsets.set(p.topic, p.id, fetched[n-1].Offset+1)
+				fetched = fetched[n:]
+			}
+		}
+	}
+}
+
+// handle gives the batch to the handler until it takes it; false when ctx ended first.
+func (c *consumer) handle(ctx context.Context, p *partition, batch []Message) bool {
+	for attempt := 0; ; attempt++ {
+		err := safely(ctx, c.handler, batch)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		wait := backoff.Delay(attempt, 200*time.Millisecond, 10*time.Second, rand.Float64)
+		c.log.Warn("a batch is not handled and comes again",
+			zap.String("topic", p.topic), zap.Int("partition", p.id), zap.Int64("offset", batch[0].Offset),
+			zap.Int("messages", len(batch)), zap.Int("attempt", attempt+1), zap.Duration("wait", wait), zap.Error(err))
+		if backoff.Wait(ctx, wait) != nil {
+			return false
+		}
+	}
+}
+
+// safely turns a panic of the handler into an error.
+func safely(ctx context.Context, h Handler, batch []Message) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("handling a batch: panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return h(ctx, batch)
+}
+
+// commit commits what was handled, at least CommitInterval apart, and a last
+// time after handled is closed.
+func (c *consumer) commit(handled <-chan struct{}) error {
+	for {
+		select {
+		case <-handled:
+			return c.gen.CommitOffsets(c.offsets.take())
+		case <-c.offsets.changed:
+		}
+		if err := c.gen.CommitOffsets(c.offsets.take()); err != nil {
+			return err
+		}
+		t := time.NewTimer(c.k.cfg.CommitInterval)
+		select {
+		case <-handled:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// offsets collects what is to be committed.
+type offsets struct {
+	mu      sync.Mutex
+	at      map[string]map[int]int64
+	changed chan struct{}
+}
+
+func newOffsets() offsets {
+	return offsets{at: map[string]map[int]int64{}, changed: make(chan struct{}, 1)}
+}
+
+func (o *offsets) set(topic string, partition int, offset int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.at[topic] == nil {
+		o.at[topic] = map[int]int64{}
+	}
+	o.at[topic][partition] = offset
+	select {
+	case o.changed <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what was set since the last take.
+func (o *offsets) take() map[string]map[int]int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := o.at
+	o.at = map[string]map[int]int64{}
+	return at
+}
