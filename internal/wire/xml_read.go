@@ -78,6 +78,7 @@ type binding struct{ prefix, uri string }
 // rawAttribute is an attribute before its prefix is resolved.
 type rawAttribute struct {
 	name   qname
+	at     int // offset of the name
 	value  string
 	offset int // of the value
 }
@@ -294,7 +295,7 @@ func (r *xmlReader) attribute(name qname, value string, at, offset int) error {
 			return r.fail(fault.XMLDuplicateAttribute, at, name.text, name.text)
 		}
 	}
-	r.attrs = append(r.attrs, rawAttribute{name, value, offset})
+	r.attrs = append(r.attrs, rawAttribute{name, at, value, offset})
 	prefix, declares := name.declares()
 	if !declares {
 		return nil
@@ -316,22 +317,21 @@ func (r *xmlReader) addAttributes(element *Node) error {
 		if _, declares := a.name.declares(); declares {
 			continue
 		}
-		at := a.offset
-		space, err := r.resolve(a.name, at, true)
+		space, err := r.resolve(a.name, a.at, true)
 		if err != nil {
 			return err
 		}
 		local := a.name.local()
 		for n := element.First; n != nil; n = n.Next {
 			if n.Name == local && n.Space == space {
-				return r.fail(fault.XMLDuplicateAttribute, at, a.name.text, a.name.text)
+				return r.fail(fault.XMLDuplicateAttribute, a.at, a.name.text, a.name.text)
 			}
 		}
-		n, err := r.newNode(element, at)
+		n, err := r.newNode(element, a.at)
 		if err != nil {
 			return err
 		}
-		r.at.seek(at)
+		r.at.seek(a.offset)
 		n.Kind, n.Attr, n.Line, n.Column = Text, true, r.at.line, r.at.column
 		n.Name, n.Space, n.Text = local, space, a.value
 	}
