@@ -1,0 +1,526 @@
+package schema
+
+import (
+	"strings"
+
+	"tongqu/internal/fault"
+	"tongqu/internal/wire"
+)
+
+// schemaInstance is the namespace of xsi:schemaLocation and its like, which
+// every element may carry.
+const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
+
+// walker walks a tree and a shape side by side, once. It says what the JSON
+// Schema library would say, as far as that is plain, and finds what JSON Schema
+// cannot express: order, namespaces, stray text, blanks, digits, codes, check
+// digits. Without report it only notes that there is something to find, and
+// allocates nothing.
+type walker struct {
+	isXML  bool
+	report *fault.List
+	// found says that there is something which JSON Schema cannot express.
+	found bool
+	// quiet is above zero inside alternatives, which may fail without harm.
+	quiet int
+	// partial is above zero inside parts of a combination, which know only some of
+	// the properties: they say nothing of order, number and text.
+	partial int
+	// counts has, for each object on the way, how often each property was seen.
+	counts []int32
+	// namespaces are those already reported.
+	namespaces []string
+}
+
+// add notes a finding; make is called only when it is to be reported.
+func (w *walker) add(create func() fault.Fault) {
+	if w.quiet > 0 {
+		return
+	}
+	w.found = true
+	if w.report != nil {
+		*w.report = append(*w.report, create())
+	}
+}
+
+// value judges n by s.
+func (w *walker) value(n *wire.Node, s *Shape) verdict {
+	switch {
+	case s.wildcard || s.always:
+		return valid
+	case s.never:
+		return invalid
+	}
+	v := valid
+	if s.exotic {
+		v = unsure
+	}
+	if w.isXML {
+		v = max(v, w.element(n, s))
+	} else {
+		v = max(v, w.json(n, s))
+	}
+	if s.allOf != nil || s.anyOf != nil || s.oneOf != nil || s.not != nil || s.cond != nil {
+		v = max(v, w.combined(n, s))
+	}
+	return v
+}
+
+// element judges an XML element or attribute: what it is depends on the schema,
+// since XML knows no types.
+func (w *walker) element(n *wire.Node, s *Shape) verdict {
+	switch {
+	case s.Kind == Object, s.Kind == Any && s.Props != nil && n.Kind == wire.Object:
+		return w.object(n, s)
+	case s.Kind == String:
+		if !n.IsLeaf() && w.partial == 0 {
+			w.strayChildren(n)
+		}
+		return w.text(n, s, n.Text, !n.Attr)
+	case s.Kind == Any && n.IsLeaf():
+		return w.text(n, s, n.Text, !n.Attr)
+	case s.Kind == Any:
+		return valid
+	}
+	return unsure
+}
+
+// json judges a JSON value.
+func (w *walker) json(n *wire.Node, s *Shape) verdict {
+	typed := func(k kinds) bool { return s.types == 0 || s.types&k != 0 }
+	v := valid
+	switch n.Kind {
+	case wire.Object:
+		if !typed(kindObject) {
+			return invalid
+		}
+		v = w.object(n, s)
+	case wire.Array:
+		if !typed(kindArray) {
+			return invalid
+		}
+		v = w.array(n, s)
+	case wire.Text:
+		if !typed(kindString) {
+			return invalid
+		}
+		return w.text(n, s, n.Text, false)
+	case wire.Number:
+		v = w.number(n, s)
+	case wire.Bool:
+		if !typed(kindBoolean) {
+			return invalid
+		}
+	case wire.Null:
+		if !typed(kindNull) {
+			return invalid
+		}
+	}
+	if s.enum { // its values are strings
+		return invalid
+	}
+	return v
+}
+
+func (w *walker) array(n *wire.Node, s *Shape) verdict {
+	v, count := valid, 0
+	for c := n.First; c != nil; c = c.Next {
+		count++
+		if s.Items != nil {
+			v = max(v, w.value(c, s.Items))
+		}
+	}
+	if count < s.MinItems || s.MaxItems >= 0 && count > s.MaxItems {
+		return invalid
+	}
+	return v
+}
+
+// number judges a JSON number; only short whole ones are plain.
+func (w *walker) number(n *wire.Node, s *Shape) verdict {
+	if !numberSane(n.Text) {
+		w.add(func() fault.Fault { return s.fault(fault.SchemaRange, n, n.Text).WithRule("number") })
+		return valid
+	}
+	i, whole := wholeNumber(n.Text)
+	switch {
+	case s.types != 0 && s.types&(kindNumber|kindInteger) == 0:
+		return invalid
+	case whole:
+		if s.number.hasMin && i < s.number.min || s.number.hasMax && i > s.number.max {
+			return invalid
+		}
+		return valid
+	case s.types == 0 || s.types&kindNumber != 0:
+		if s.number.hasMin || s.number.hasMax {
+			return unsure
+		}
+		return valid
+	}
+	return unsure
+}
+
+// wholeNumber reads a JSON number without point or exponent that fits an int64.
+func wholeNumber(s string) (i int64, ok bool) {
+	digits := strings.TrimPrefix(s, "-")
+	if len(digits) == 0 || len(digits) > maxDigits || !isDigits(digits) {
+		return 0, false
+	}
+	for k := range len(digits) {
+		i = i*10 + int64(digits[k]-'0')
+	}
+	if len(digits) < len(s) {
+		i = -i
+	}
+	return i, true
+}
+
+// numberSane refuses numbers that exact arithmetic could not hold: more than
+// 1,000 digits, or an exponent of more than three digits.
+func numberSane(s string) bool {
+	const most = 1000
+	if len(s) > most {
+		return false
+	}
+	at := strings.IndexAny(s, "eE")
+	return at < 0 || len(strings.TrimLeft(s[at+1:], "+-0")) <= 3
+}
+
+// text judges a string by the facets of s.
+func (w *walker) text(n *wire.Node, s *Shape, raw string, element bool) verdict {
+	text, blanks, v := s.effective(raw, element)
+	if blanks {
+		w.add(func() fault.Fault { return s.fault(fault.SchemaBlanks, n).WithRule("blanks") })
+	}
+	if s.hasOwnFacets && v != invalid && !s.fits(text) {
+		w.addAll(func() fault.List { return s.ownFaults(n, text) })
+	}
+	if text == "" {
+		return v
+	}
+	if s.codes != nil && !s.codes.Has(text) {
+		w.add(func() fault.Fault {
+			return s.fault(fault.RuleCodeList, n, s.Codes).WithRule("codes " + s.Codes).Flagged()
+		})
+	}
+	if s.Check != "" && !digitRight(s.Check, text) {
+		w.add(func() fault.Fault {
+			return s.fault(fault.RuleCheckDigit, n, checkNames[s.Check]).WithRule("check " + s.Check).Flagged()
+		})
+	}
+	return v
+}
+
+func (w *walker) addAll(create func() fault.List) {
+	if w.quiet > 0 {
+		return
+	}
+	w.found = true
+	if w.report != nil {
+		*w.report = append(*w.report, create()...)
+	}
+}
+
+// strayChildren reports attributes and elements inside an element that holds a
+// value.
+func (w *walker) strayChildren(n *wire.Node) {
+	for c := n.First; c != nil; c = c.Next {
+		if !ignored(c) {
+			w.unexpected(c)
+		}
+	}
+}
+
+func (w *walker) unexpected(c *wire.Node) {
+	w.add(func() fault.Fault {
+		return fault.New(fault.SchemaUnexpected, c.Place(), c.Text, label(c)).WithRule("additionalProperties")
+	})
+}
+
+// ignored reports whether n is an attribute of XML Schema's own.
+func ignored(n *wire.Node) bool { return n.Attr && n.Space == schemaInstance }
+
+// label is how texts name a node.
+func label(n *wire.Node) string {
+	if n.Attr {
+		return "@" + n.Name
+	}
+	return n.Name
+}
+
+// find returns the index of the property that c is, or -1. Children mostly come
+// in the order of the schema, so the search begins at next.
+func (s *Shape) find(c *wire.Node, next int, isXML bool) int {
+	if !isXML {
+		if next < len(s.Props) && s.Props[next].Name == c.Name {
+			return next
+		}
+		if i, ok := s.index[c.Name]; ok {
+			return i
+		}
+		return -1
+	}
+	if c.Attr && c.Space != "" {
+		return -1
+	}
+	for i := next; i < len(s.Props); i++ {
+		if p := s.Props[i]; p.local == c.Name && p.attribute == c.Attr {
+			return i
+		}
+	}
+	for i := range min(next, len(s.Props)) {
+		if p := s.Props[i]; p.local == c.Name && p.attribute == c.Attr {
+			return i
+		}
+	}
+	return -1
+}
+
+// object judges the properties of an object or element.
+func (w *walker) object(n *wire.Node, s *Shape) verdict {
+	from := len(w.counts)
+	for range s.Props {
+		w.counts = append(w.counts, 0)
+	}
+	v, total := valid, 0
+	next, last, ordered := 0, -1, true
+	for c := n.First; c != nil; c = c.Next {
+		i := s.find(c, next, w.isXML)
+		if i < 0 {
+			var known verdict
+			known, total = w.extra(c, s, total)
+			v = max(v, known)
+			continue
+		}
+		p := s.Props[i]
+		count := &w.counts[from+i]
+		*count++
+		if w.isXML && !c.Attr {
+			ordered = ordered && i >= last
+			last = max(last, i)
+		}
+		next = i
+		switch {
+		case p.Kind == Array && w.isXML && c.Kind != wire.Array:
+			if p.Items != nil {
+				w.namespace(c, p)
+				v = max(v, w.value(c, p.Items))
+			}
+			if p.exotic {
+				v = max(v, unsure)
+			}
+		case *count > 1:
+			if w.isXML && w.partial == 0 {
+				w.tooMany(c, p, int(*count))
+			}
+		default:
+			w.namespace(c, p)
+			v = max(v, w.value(c, p))
+			next++
+		}
+	}
+	if s.textAt >= 0 {
+		if w.counts[from+s.textAt] == 0 && w.isXML {
+			w.counts[from+s.textAt] = 1
+			v = max(v, w.text(n, s.Props[s.textAt], n.Text, true))
+		}
+	} else if w.isXML && n.Text != "" && w.partial == 0 && strings.Trim(n.Text, xmlBlanks) != "" {
+		w.add(func() fault.Fault { return s.fault(fault.SchemaText, n, n.Name).WithRule("text") })
+	}
+	missing := false
+	for i, p := range s.Props {
+		count := w.counts[from+i]
+		switch {
+		case count > 0:
+			total++
+			if w.isXML && p.Kind == Array && (int(count) < p.MinItems || p.MaxItems >= 0 && int(count) > p.MaxItems) && !w.holdsArray(n, p) {
+				v, missing = invalid, true
+			}
+		case p.Required:
+			v, missing = invalid, true
+		}
+	}
+	if s.needs != nil {
+		v = max(v, w.needed(n, s, from))
+	}
+	w.counts = w.counts[:from]
+	if total < s.minProps || s.maxProps >= 0 && total > s.maxProps {
+		v = max(v, unsure)
+	}
+	if w.isXML && w.partial == 0 {
+		w.sequence(n, s, ordered, missing || v == invalid)
+	}
+	return v
+}
+
+// holdsArray reports whether the property came as a JSON array inside a tree
+// whose elements are otherwise XML.
+func (w *walker) holdsArray(n *wire.Node, p *Shape) bool {
+	c := n.Child(p.local)
+	return c != nil && c.Kind == wire.Array
+}
+
+// extra judges a child that is no property of s; total counts the properties
+// that the library would see.
+func (w *walker) extra(c *wire.Node, s *Shape, total int) (verdict, int) {
+	switch {
+	case w.isXML && (ignored(c) || s.content != nil && s.content.wildcards && !c.Attr):
+		return valid, total
+	case s.extra != nil:
+		if w.isXML {
+			return unsure, total + 1
+		}
+		return w.value(c, s.extra), total + 1
+	case s.Open:
+		return valid, total + 1
+	}
+	return invalid, total + 1
+}
+
+// needed judges the dependencies of an object.
+func (w *walker) needed(n *wire.Node, s *Shape, from int) verdict {
+	v := valid
+	there := func(name string) verdict {
+		i, ok := s.index[name]
+		switch {
+		case !ok:
+			return unsure
+		case w.counts[from+i] > 0:
+			return valid
+		}
+		return invalid
+	}
+	for i := range s.needs {
+		d := &s.needs[i]
+		switch there(d.property) {
+		case invalid:
+			continue
+		case unsure:
+			return unsure
+		case valid:
+		}
+		for _, name := range d.others {
+			v = max(v, there(name))
+		}
+		if d.shape != nil {
+			w.partial++
+			v = max(v, w.value(n, d.shape))
+			w.partial--
+		}
+	}
+	return v
+}
+
+// namespace compares an element's namespace with the schema's; a document says
+// the same wrong thing of every element, so each is reported once.
+func (w *walker) namespace(c *wire.Node, p *Shape) {
+	if !w.isXML || c.Attr || c.Space == p.Namespace || w.partial > 0 {
+		return
+	}
+	if w.report == nil || w.quiet > 0 {
+		w.found = w.found || w.quiet == 0
+		return
+	}
+	key := p.Namespace + " " + c.Space
+	for _, known := range w.namespaces {
+		if known == key {
+			return
+		}
+	}
+	w.namespaces = append(w.namespaces, key)
+	w.add(func() fault.Fault {
+		code := fault.NamespaceWrong
+		if c.Space == "" {
+			code = fault.NamespaceMissing
+		}
+		return fault.New(code, c.Place(), "", orNone(p.Namespace), orNone(c.Space)).WithRule("namespace " + p.Namespace)
+	})
+}
+
+func orNone(namespace string) string {
+	if namespace == "" {
+		return "-"
+	}
+	return namespace
+}
+
+// tooMany reports, at the second of several elements, that there may be only one.
+func (w *walker) tooMany(c *wire.Node, p *Shape, count int) {
+	if count > 2 {
+		return
+	}
+	w.add(func() fault.Fault {
+		all := 1
+		for s := c; s != nil; s = s.Next {
+			if s.Attr == c.Attr && s.Name == c.Name {
+				all++
+			}
+		}
+		return fault.New(fault.SchemaTooMany, c.Place(), c.Text, c.Name, 1, all).WithName(p.Title).WithRule("maxItems 1")
+	})
+}
+
+// combined judges allOf, anyOf, oneOf, not and if of s.
+func (w *walker) combined(n *wire.Node, s *Shape) verdict {
+	v := valid
+	w.partial++
+	for _, b := range s.allOf {
+		v = max(v, w.value(n, b))
+	}
+	w.quiet++
+	if s.anyOf != nil {
+		v = max(v, w.anyOf(n, s.anyOf))
+	}
+	if s.oneOf != nil {
+		v = max(v, w.oneOf(n, s.oneOf))
+	}
+	if s.not != nil {
+		v = max(v, invalid-w.value(n, s.not))
+	}
+	cond := unsure
+	if s.cond != nil {
+		cond = w.value(n, s.cond)
+	}
+	w.quiet--
+	switch {
+	case s.cond == nil:
+	case cond == valid && s.then != nil:
+		v = max(v, w.value(n, s.then))
+	case cond == invalid && s.other != nil:
+		v = max(v, w.value(n, s.other))
+	case cond == unsure:
+		v = max(v, unsure)
+	}
+	w.partial--
+	return v
+}
+
+func (w *walker) anyOf(n *wire.Node, branches []*Shape) verdict {
+	v := invalid
+	for _, b := range branches {
+		v = min(v, w.value(n, b))
+	}
+	return v
+}
+
+func (w *walker) oneOf(n *wire.Node, branches []*Shape) verdict {
+	hits, doubts := 0, 0
+	for _, b := range branches {
+		switch w.value(n, b) {
+		case valid:
+			hits++
+		case unsure:
+			doubts++
+		case invalid:
+		}
+	}
+	switch {
+	case hits > 1:
+		return invalid
+	case doubts > 0:
+		return unsure
+	case hits == 1:
+		return valid
+	}
+	return invalid
+}
