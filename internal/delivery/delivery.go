@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"tongqu/internal/adapter"
 	"tongqu/internal/backoff"
 	"tongqu/internal/bus"
 	"tongqu/internal/directory"
@@ -22,11 +23,7 @@ import (
 // Encoder writes canonical records (compact JSON each) as one document of the
 // format ADAPTER/MESSAGE. An error that carries faults says what the format
 // cannot express.
-type Encoder func(format string, bodies [][]byte) (body []byte, contentType string, err error)
-
-// MaskFor returns the mask of a canonical type with version; false when the type
-// is not known, and then no record of it goes to a subscription that needs masking.
-type MaskFor func(canonicalType string) (*directory.Masker, bool)
+type Encoder func(format string, bodies [][]byte) (adapter.Encoded, error)
 
 // Settings are how delivery behaves.
 type Settings struct {
@@ -63,14 +60,16 @@ type Rooms struct {
 	Directory *directory.Directory
 	Store     store.Store
 	Bus       bus.Subscriber
-	Mask      MaskFor
-	Encode    Encoder
-	Log       *zap.Logger
-	Metrics   *Metrics
+	// Masks are the masks by canonical type with version. Of a type that has none,
+	// nothing goes to a subscription that needs masking.
+	Masks   map[string]*directory.Masker
+	Encode  Encoder
+	Log     *zap.Logger
+	Metrics *Metrics
 }
 
-// Deliverer delivers to all subscriptions of a directory.
-type Deliverer struct {
+// Delivery delivers to all subscriptions of a directory.
+type Delivery struct {
 	rooms    Rooms
 	settings Settings
 	client   *http.Client
@@ -78,8 +77,8 @@ type Deliverer struct {
 }
 
 // New makes the delivery to all subscriptions of the directory. Close it at last.
-func New(r Rooms, s Settings) *Deliverer {
-	d := &Deliverer{rooms: r, settings: s, client: newClient(), workers: map[string]*worker{}}
+func New(r Rooms, s Settings) *Delivery {
+	d := &Delivery{rooms: r, settings: s, client: newClient(), workers: map[string]*worker{}}
 	for _, sub := range r.Directory.Subscriptions() {
 		w := &worker{
 			rooms: &d.rooms, settings: &d.settings, subscription: sub, sender: d.newSender(sub),
@@ -95,7 +94,7 @@ func New(r Rooms, s Settings) *Deliverer {
 func Group(subscription string) string { return "tongqu.delivery." + subscription }
 
 // Topics are the topics that Run consumes; they have to exist.
-func (d *Deliverer) Topics() []string {
+func (d *Delivery) Topics() []string {
 	seen := map[string]bool{}
 	var topics []string
 	for _, s := range d.rooms.Directory.Subscriptions() {
@@ -111,7 +110,7 @@ func (d *Deliverer) Topics() []string {
 
 // Run delivers until ctx ends. Each subscription goes its own way: none waits
 // for another.
-func (d *Deliverer) Run(ctx context.Context) error {
+func (d *Delivery) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for _, w := range d.workers {
 		running.Go(func() { d.consume(ctx, w) })
@@ -121,7 +120,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 }
 
 // consume subscribes for a worker, again when the bus gives up before ctx ends.
-func (d *Deliverer) consume(ctx context.Context, w *worker) {
+func (d *Delivery) consume(ctx context.Context, w *worker) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		err := d.rooms.Bus.Subscribe(ctx, Group(w.subscription.ID), w.subscription.Topics(), w.handle)
 		if err == nil || ctx.Err() != nil {
@@ -135,7 +134,7 @@ func (d *Deliverer) consume(ctx context.Context, w *worker) {
 }
 
 // State returns how the subscription is doing; false when there is none of that id.
-func (d *Deliverer) State(subscription string) (State, bool) {
+func (d *Delivery) State(subscription string) (State, bool) {
 	w, ok := d.workers[subscription]
 	if !ok {
 		return State{}, false
@@ -145,4 +144,4 @@ func (d *Deliverer) State(subscription string) (State, bool) {
 
 // Close lets go of the connections to the subscribers. Call it when Run and
 // Resend have returned.
-func (d *Deliverer) Close() { d.client.CloseIdleConnections() }
+func (d *Delivery) Close() { d.client.CloseIdleConnections() }

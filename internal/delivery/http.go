@@ -20,6 +20,7 @@ import (
 	"tongqu/internal/bus"
 	"tongqu/internal/directory"
 	"tongqu/internal/problem"
+	"tongqu/internal/relay"
 	"tongqu/internal/wire"
 )
 
@@ -81,7 +82,7 @@ func newClient() *http.Client {
 func (s *httpSender) send(ctx context.Context, parcels []parcel, attempt int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	body, key := parcels[0].body, parcels[0].id
+	body, key := parcels[0].Body, parcels[0].id
 	if s.batched {
 		body, key = batchBody(parcels), batchKey(parcels)
 	}
@@ -180,7 +181,7 @@ func retryAfter(header string, now time.Time) time.Duration {
 // setAttributes writes the CloudEvents attributes as headers (HTTP protocol
 // binding 1.0, section 3.1).
 func setAttributes(h http.Header, p *parcel) {
-	h["Content-Type"] = []string{p.contentType}
+	h["Content-Type"] = []string{p.ContentType}
 	for name, value := range attributes(p.message) {
 		h[http.CanonicalHeaderKey("ce-"+name)] = []string{percentEncode(value)}
 	}
@@ -194,6 +195,9 @@ func attributes(m *bus.Message) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for i := range m.Headers {
 			name, ok := strings.CutPrefix(m.Headers[i].Key, cePrefix)
+			if m.Headers[i].Key == relay.HeaderDataRef {
+				continue // the data are here
+			}
 			if ok && !yield(name, m.Headers[i].Value) {
 				return
 			}
@@ -228,7 +232,7 @@ func percentEncode(s string) string {
 func batchBody(parcels []parcel) []byte {
 	size := 2
 	for i := range parcels {
-		size += len(parcels[i].body) + 512
+		size += len(parcels[i].Body) + 512
 	}
 	b := append(make([]byte, 0, size), '[')
 	for i := range parcels {
@@ -243,7 +247,7 @@ func batchBody(parcels []parcel) []byte {
 			b = append(b, ',')
 		}
 		b = append(b, `"datacontenttype":"`+jsonContentType+`","data":`...)
-		b = append(b, parcels[i].body...)
+		b = append(b, parcels[i].Body...)
 		b = append(b, '}')
 	}
 	return append(b, ']')

@@ -1,9 +1,11 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
+	"tongqu/internal/adapter"
 	"tongqu/internal/bus"
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
@@ -12,60 +14,68 @@ import (
 	"tongqu/internal/wire"
 )
 
-// The attributes of a message that delivery goes by.
-const (
-	headerID     = "ce_id"
-	headerType   = "ce_type"
-	headerSource = "ce_source"
-	// sourcePrefix comes before the agency's code in ce_source.
-	sourcePrefix = "/agencies/"
-)
-
-// recordID is the id of the record in the message, or "" when the message is not
-// one of the hub's.
-func recordID(m *bus.Message) string {
-	id := m.Header(headerID)
-	if _, _, ok := record.SplitID(id); !ok {
-		return ""
-	}
-	return id
+// item is one record that is due, or due again.
+type item struct {
+	record   record.Record
+	message  *bus.Message // its headers are the record's CloudEvents attributes
+	attempts int          // made before
 }
 
 // prepare makes a record ready: filtered, masked, encoded. When there is nothing
 // to send, status says what becomes of the delivery (skipped or parked) and
-// detail why.
-func (w *worker) prepare(id string, m *bus.Message) (p parcel, status store.DeliveryStatus, detail string) {
-	canonicalType := m.Header(headerType)
-	agency := strings.TrimPrefix(m.Header(headerSource), sourcePrefix)
-	if !w.rooms.Directory.Due(w.subscription, agency, canonicalType) {
-		return p, store.DeliverySkipped, ""
+// detail why. An error is the store's.
+func (w *worker) prepare(ctx context.Context, it item) (p parcel, status store.DeliveryStatus, detail string, err error) {
+	r := &it.record
+	p = parcel{id: r.ID, message: it.message, attempts: it.attempts}
+	if !w.rooms.Directory.Due(w.subscription, r.Agency, r.Type) {
+		return p, store.DeliverySkipped, "", nil
 	}
-	mask, reason := w.mask(canonicalType)
-	if reason != "" {
-		return p, store.DeliveryParked, notEncoded(reason)
-	}
-	p = parcel{id: id, message: m, body: m.Value, contentType: jsonContentType}
-	if mask != nil || len(w.subscription.Filter) > 0 {
-		doc, err := wire.ReadJSON(m.Value, w.settings.Limits)
+	if r.Body == nil {
+		stored, err := w.rooms.Store.RecordByID(ctx, r.ID)
 		if err != nil {
-			return p, store.DeliveryParked, notEncoded(reasons(err))
+			return p, "", "", fmt.Errorf("reading a record too large for the bus: %w", err)
+		}
+		r.Body = stored.Body
+	}
+	encoded, skip, reason := w.encode(r)
+	switch {
+	case skip:
+		return p, store.DeliverySkipped, "", nil
+	case reason != "":
+		return p, store.DeliveryParked, string(fault.DeliveryNotEncoded) + " " + reason, nil
+	}
+	p.Encoded = encoded
+	return p, "", "", nil
+}
+
+// encode returns the record as the subscription gets it, or that its filter
+// leaves it out, or the reason why it cannot be had.
+func (w *worker) encode(r *record.Record) (enc adapter.Encoded, skip bool, reason string) {
+	mask, reason := w.mask(r.Type)
+	if reason != "" {
+		return enc, false, reason
+	}
+	enc = adapter.Encoded{Body: r.Body, ContentType: jsonContentType, Extension: "json"}
+	if mask != nil || len(w.subscription.Filter) > 0 {
+		doc, err := wire.ReadJSON(r.Body, w.settings.Limits)
+		if err != nil {
+			return enc, false, reasons(err)
 		}
 		if !w.subscription.Filter.Matches(doc.Root) {
-			return p, store.DeliverySkipped, ""
+			return enc, true, ""
 		}
 		if mask != nil {
 			mask.Mask(doc.Root)
-			p.body = wire.AppendJSON(make([]byte, 0, len(m.Value)), doc.Root)
+			enc.Body = wire.AppendJSON(make([]byte, 0, len(r.Body)), doc.Root)
 		}
 	}
 	if format := w.subscription.Format; format != directory.FormatJSON {
-		body, contentType, err := w.rooms.Encode(format, [][]byte{p.body})
-		if err != nil {
-			return p, store.DeliveryParked, notEncoded(format + ": " + reasons(err))
+		var err error
+		if enc, err = w.rooms.Encode(format, [][]byte{enc.Body}); err != nil {
+			return enc, false, format + ": " + reasons(err)
 		}
-		p.body, p.contentType = body, contentType
 	}
-	return p, "", ""
+	return enc, false, ""
 }
 
 // mask returns the mask that the subscription's records need, nil when none, and
@@ -74,7 +84,7 @@ func (w *worker) mask(canonicalType string) (*directory.Masker, string) {
 	if w.subscription.Personal == directory.PersonalClear {
 		return nil, ""
 	}
-	mask, ok := w.rooms.Mask(canonicalType)
+	mask, ok := w.rooms.Masks[canonicalType]
 	switch {
 	case !ok:
 		return nil, "nothing says which data of " + canonicalType + " are personal"
@@ -86,10 +96,6 @@ func (w *worker) mask(canonicalType string) (*directory.Masker, string) {
 
 // maxDetail is the length of a delivery's detail, in characters.
 const maxDetail = 500
-
-func notEncoded(reason string) string {
-	return cut(string(fault.DeliveryNotEncoded)+" "+reason, maxDetail)
-}
 
 // reasons tells an error without the values it speaks of, which may be personal:
 // of each fault the code, the place and the rule.

@@ -2,9 +2,9 @@ package delivery
 
 import (
 	"context"
-	"strings"
 	"time"
 
+	"tongqu/internal/adapter"
 	"tongqu/internal/bus"
 	"tongqu/internal/directory"
 	"tongqu/internal/mailbox"
@@ -12,10 +12,10 @@ import (
 
 // parcel is one record made ready for one subscription.
 type parcel struct {
-	id          string
-	message     *bus.Message // its headers are the record's CloudEvents attributes
-	body        []byte
-	contentType string
+	id       string
+	message  *bus.Message
+	attempts int // made before
+	adapter.Encoded
 }
 
 // sender takes parcels to a subscriber, all of them or none.
@@ -54,24 +54,16 @@ func (s *fileSender) send(_ context.Context, parcels []parcel, _ int) (string, e
 	}
 	var name string
 	for _, p := range parcels {
-		name = s.subscription + "_" + p.id + "." + extension(p.contentType)
-		if err := box.Write(mailbox.InBox, name, p.body); err != nil {
+		name = s.subscription + "_" + p.id + "." + p.Extension
+		if err := box.Write(mailbox.InBox, name, p.Body); err != nil {
 			return "", &outage{reason: err.Error()}
 		}
 	}
 	return name, nil
 }
 
-// extension is the file name's ending for a media type.
-func extension(contentType string) string {
-	if strings.Contains(contentType, "xml") {
-		return "xml"
-	}
-	return "json"
-}
-
 // newSender makes the sender that the subscription's endpoint asks for.
-func (d *Deliverer) newSender(s *directory.Subscription) sender {
+func (d *Delivery) newSender(s *directory.Subscription) sender {
 	if file := s.Endpoint.File; file != nil {
 		return &fileSender{subscription: s.ID, folder: d.settings.folder(file.Folder)}
 	}
