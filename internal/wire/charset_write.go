@@ -48,9 +48,14 @@ func (e *gbEncoder) has(r rune) bool {
 	return ok
 }
 
-// character encodes one character above ASCII. GBK is taken without the euro sign
-// at 80 that Windows adds to it, and GB2312 is what of GBK lies in its rows.
+// character encodes one character above ASCII. Characters of the private use area
+// have codes that differ between versions of GB18030, so they have none here. GBK
+// is taken without the euro sign at 80 that Windows adds to it, and GB2312 is what
+// of GBK lies in its rows.
 func (e *gbEncoder) character(utf []byte) ([]byte, bool) {
+	if r, _ := utf8.DecodeRune(utf); r >= 0xE000 && r <= 0xF8FF {
+		return nil, false
+	}
 	n, _, err := e.enc.Transform(e.buf[:], utf, true)
 	b := e.buf[:n]
 	if err != nil || n < 2 {
