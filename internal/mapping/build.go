@@ -1,0 +1,561 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"tongqu/internal/fault"
+	"tongqu/internal/schema"
+	"tongqu/internal/wire"
+)
+
+// plan is one node of the target tree: an object, a leaf, or a list of either.
+type plan struct {
+	name, space string
+	attr        bool
+	form        planForm
+	// kind is what a leaf becomes.
+	kind wire.Kind
+	// required and empty say, when encoding, that the target needs the node, and
+	// that an empty one will do.
+	required, empty bool
+	// always writes an object even when it has constants only.
+	always bool
+	// constant says that nothing below depends on the record.
+	constant bool
+	// parts are the members of an object in schema order.
+	parts []*plan
+	// of a list: the items, the scope they stand in, how to get from a current
+	// scope to the list's, and whether a JSON array wraps them.
+	item   *plan
+	scope  int
+	via    []int
+	array  bool
+	single bool
+	// of a leaf: where its value may come from; the first that has one gives it.
+	leads []*lead
+	// path is the node in words for people.
+	path, title string
+	// order places the node among its siblings.
+	order int
+	shape *schema.Shape
+}
+
+type planForm uint8
+
+const (
+	planObject planForm = iota
+	planLeaf
+	planList
+)
+
+// lead is one row's way from the source to a leaf.
+type lead struct {
+	form leadForm
+	// scope and slot are where the source value stands; slot is -1 for none.
+	scope, slot int
+	// more are the other sources that join takes together.
+	more []lead
+	// via is how to get from a current scope to scope when it is not current.
+	via []int
+	// codec is nil for text.
+	codec codec
+	when  *evaluation
+	expr  *evaluation
+	// part is which part of the joined value this leaf is.
+	part int
+	join *joiner
+	// split is the separator of a list.
+	split string
+	// value is a constant, or the default of a row that found nothing.
+	value      string
+	hasDefault bool
+	// row is what the table says; of a constant, constant is.
+	row      *row
+	constant *constant
+	title    string
+	shared   bool
+}
+
+type leadForm uint8
+
+const (
+	leadPlain leadForm = iota
+	leadConstant
+	leadJoin
+	leadPart
+	leadSplit
+	leadXML
+	leadExpression
+)
+
+// check is a constant that the source must hold where it stands at all.
+type check struct {
+	scope, slot int
+	// via is how to get to scope from the record.
+	via    []int
+	value  string
+	title  string
+	shared bool
+}
+
+// object builds an object, or returns nil when the source has nothing for it.
+func (s *state) object(p *plan) *wire.Node {
+	n := s.new(p)
+	n.Kind = wire.Object
+	mark, traced := len(s.missing), len(s.trace)
+	filled := p.always
+	hasText := false
+	for _, part := range p.parts {
+		switch part.form {
+		case planList:
+			if s.list(part, n) {
+				filled = true
+			} else if part.required {
+				s.missing = append(s.missing, part)
+			}
+			continue
+		case planLeaf:
+			if part.name == text {
+				hasText = true
+				if value, _, _ := s.value(part.leads); value != "" {
+					n.Text, filled = value, true
+				} else if part.required && !part.empty {
+					s.missing = append(s.missing, part)
+				}
+				continue
+			}
+		case planObject:
+		}
+		child := s.child(part)
+		if child == nil {
+			if part.required {
+				s.missing = append(s.missing, part)
+			}
+			continue
+		}
+		n.Append(child)
+		if !part.constant {
+			filled = true
+		}
+		if n.From == nil {
+			n.From = groupOf(child, part.form)
+		}
+	}
+	if !filled || (n.First == nil && n.Text == "" && !p.required) {
+		s.missing = s.missing[:mark]
+		s.trace = s.trace[:traced]
+		*n = wire.Node{}
+		s.spare = n
+		return nil
+	}
+	if hasText && n.First == nil {
+		n.Kind = wire.Text
+	}
+	return n
+}
+
+// groupOf is the sender's element that stands for the group a child is in.
+func groupOf(child *wire.Node, form planForm) *wire.Node {
+	from := child.From
+	if from != nil && form == planLeaf && from.IsLeaf() && from.Parent != nil {
+		return from.Parent
+	}
+	return from
+}
+
+func (s *state) child(p *plan) *wire.Node {
+	if p.form == planObject {
+		return s.object(p)
+	}
+	return s.leaf(p)
+}
+
+func (s *state) new(p *plan) *wire.Node {
+	n := s.spare
+	if n == nil {
+		n = s.arena.New()
+	}
+	s.spare = nil
+	n.Name, n.Space, n.Attr = p.name, p.space, p.attr
+	return n
+}
+
+// leaf builds a leaf, or returns nil when the source has no value for it.
+func (s *state) leaf(p *plan) *wire.Node {
+	if len(p.leads) > 0 && p.leads[0].form == leadSplit && !s.encoding {
+		return s.splitList(p)
+	}
+	value, from, l := s.value(p.leads)
+	if value == "" {
+		if p.required && p.empty {
+			n := s.new(p)
+			n.Kind = wire.Text
+			return n
+		}
+		return nil
+	}
+	if l.form == leadXML && s.encoding {
+		return s.fragment(p, l, value, from)
+	}
+	switch p.kind {
+	case wire.Number:
+		number, ok := jsonNumber(value)
+		if !ok {
+			s.report(l, from, value, notNumber)
+			return nil
+		}
+		value = number
+	case wire.Bool:
+		if value != "true" && value != "false" {
+			s.report(l, from, value, notBoolean)
+			return nil
+		}
+	case wire.Object, wire.Array, wire.Text, wire.Null:
+	}
+	n := s.new(p)
+	n.Kind, n.Text = p.kind, value
+	if !s.encoding {
+		n.From = from
+	}
+	if s.tracing {
+		s.trace = append(s.trace, l)
+	}
+	return n
+}
+
+var notBoolean = &trouble{code: fault.MapValue, arg: "true/false", rule: "boolean"}
+
+// value returns the value of the first lead that has one, the sender's node it
+// comes from, and the lead; "" when none has.
+func (s *state) value(leads []*lead) (string, *wire.Node, *lead) {
+	for _, l := range leads {
+		var value string
+		var from *wire.Node
+		var ok bool
+		if l.via == nil {
+			value, from, ok = s.follow(l)
+		} else {
+			value, from, ok = s.gather(l)
+		}
+		if value != "" {
+			return value, from, l
+		}
+		if !ok {
+			return "", nil, nil // what was there could not be translated, and is reported
+		}
+		if l.hasDefault {
+			return l.value, s.group(l), l
+		}
+	}
+	return "", nil, nil
+}
+
+// group is the sender's node for a value that has none of its own.
+func (s *state) group(l *lead) *wire.Node {
+	if s.encoding {
+		return nil
+	}
+	return s.frames[s.current[l.scope]].node
+}
+
+// follow takes a lead to its value. ok is false when there was one that could not
+// be translated.
+func (s *state) follow(l *lead) (value string, from *wire.Node, ok bool) {
+	if l.when != nil {
+		switch holds, err := s.evaluate(l.when, ""); {
+		case err != nil:
+			s.expressionFault(l, l.when, nil, err)
+			return "", nil, false
+		case holds != "true":
+			return "", nil, true
+		}
+	}
+	switch l.form {
+	case leadConstant:
+		return l.value, s.group(l), true
+	case leadJoin:
+		return s.joined(l)
+	case leadExpression:
+		return s.computed(l)
+	}
+	n := s.node(l.scope, l.slot)
+	if n == nil {
+		return "", nil, true
+	}
+	if l.form != leadPlain {
+		return s.special(l, n)
+	}
+	value = trim(n.Text)
+	if value == "" || l.codec == nil {
+		return value, n, true
+	}
+	turned, trouble := s.turn(l, value)
+	if trouble != nil {
+		s.report(l, n, n.Text, trouble)
+		if !trouble.passes {
+			return "", n, false
+		}
+	}
+	return turned, n, true
+}
+
+// turn translates a value in the direction of the program.
+func (s *state) turn(l *lead, value string) (string, *trouble) {
+	switch {
+	case l.codec == nil:
+		return value, nil
+	case s.encoding:
+		return l.codec.encode(value)
+	}
+	return l.codec.decode(value)
+}
+
+// special follows the leads that one node makes, but not simply its text.
+func (s *state) special(l *lead, n *wire.Node) (value string, from *wire.Node, ok bool) {
+	switch l.form {
+	case leadPart:
+		if value = trim(n.Text); value == "" {
+			return "", nil, true
+		}
+		turned, trouble := s.turn(l, value)
+		if trouble == nil || trouble.passes {
+			var part string
+			if part, ok = l.join.part(turned, l.part); ok {
+				return part, n, true
+			}
+			trouble = l.join.bad
+		}
+		s.report(l, n, n.Text, trouble)
+		return "", n, false
+	case leadSplit:
+		return s.joinItems(l, n)
+	case leadXML:
+		if s.encoding {
+			return n.Text, n, true
+		}
+		content, err := wire.WriteFragment(n)
+		if err != nil {
+			s.report(l, n, "", &trouble{code: fault.MapValue, arg: err.Error(), rule: "xml"})
+			return "", n, false
+		}
+		return strings.TrimSpace(content), n, true
+	case leadPlain, leadConstant, leadJoin, leadExpression:
+	}
+	return "", nil, true
+}
+
+// gather follows a lead from outside of its scope, as encoding has to when
+// several records share one document: all must agree.
+func (s *state) gather(l *lead) (value string, from *wire.Node, ok bool) {
+	first := true
+	ok = true
+	s.each(l.via, func() bool {
+		v, n, fine := s.follow(l)
+		switch {
+		case first:
+			value, from, ok, first = v, n, fine, false
+		case fine && v != value:
+			s.disagree(l.row.wires[0].text, n, value, v)
+			ok = false
+		}
+		return ok
+	})
+	return value, from, ok
+}
+
+func (s *state) disagree(path string, at *wire.Node, one, other string) {
+	place := fault.Place{}
+	if at != nil {
+		place = at.Place()
+	}
+	s.faults = append(s.faults, fault.New(fault.MapValue, place, other, path+": "+one+" ≠ "+other).WithRule("agree "+path))
+}
+
+// each runs f with every frame of the last scope of via current, until f returns
+// false; afterwards the first of them is current.
+func (s *state) each(via []int, f func() bool) bool {
+	at := via[0]
+	head := s.first(s.scopes[at].parent, s.scopes[at].list)
+	for i := head; i != none; i = s.frames[i].next {
+		s.current[at] = i
+		if len(via) > 1 {
+			if !s.each(via[1:], f) {
+				return false
+			}
+		} else if !f() {
+			return false
+		}
+	}
+	s.current[at] = head
+	return true
+}
+
+// list builds the items of p below parent and reports whether there are any.
+func (s *state) list(p *plan, parent *wire.Node) bool {
+	head, inhabited := s.head(p)
+	if !inhabited {
+		return false
+	}
+	into := parent
+	if p.array {
+		into = s.new(p)
+		into.Kind = wire.Array
+	}
+	if p.single {
+		s.item(p, into)
+	}
+	for f := head; f != none; f = s.frames[f].next {
+		s.current[p.scope] = f
+		s.item(p, into)
+	}
+	if !p.single {
+		s.current[p.scope] = head
+	}
+	if p.array {
+		if into.First == nil {
+			*into = wire.Node{}
+			s.spare = into
+			return false
+		}
+		parent.Append(into)
+		if parent.From == nil && !s.encoding && into.First.From != nil {
+			parent.From = into.First.From.Parent
+		}
+		into.From = parent.From
+		return true
+	}
+	return into.Last != nil
+}
+
+// head finds the first frame of a list; inhabited is false when there is none.
+func (s *state) head(p *plan) (head int32, inhabited bool) {
+	if p.single {
+		return none, true
+	}
+	sc := &s.scopes[p.scope]
+	if p.via == nil {
+		head = s.first(sc.parent, sc.list)
+		return head, head != none
+	}
+	var model *wire.Node
+	head = none
+	first := true
+	s.each(p.via, func() bool {
+		f := s.first(sc.parent, sc.list)
+		var array *wire.Node
+		if f != none {
+			array = s.frames[f].node.Parent
+		}
+		if first {
+			head, model, first = f, array, false
+			return true
+		}
+		if !equal(model, array) {
+			s.disagree(p.path, array, "1", "2")
+			return false
+		}
+		return true
+	})
+	return head, head != none
+}
+
+// equal reports whether two canonical trees say the same.
+func equal(a, b *wire.Node) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	if a.Kind != b.Kind || a.Name != b.Name || a.Text != b.Text {
+		return false
+	}
+	c, d := a.First, b.First
+	for ; c != nil && d != nil; c, d = c.Next, d.Next {
+		if !equal(c, d) {
+			return false
+		}
+	}
+	return c == d
+}
+
+func (s *state) item(p *plan, into *wire.Node) {
+	n := s.child(p.item)
+	if n == nil {
+		return
+	}
+	if p.array {
+		n.Name, n.Space = "", ""
+	}
+	if !s.encoding && p.item.form == planObject {
+		n.From = s.frames[s.current[p.scope]].node
+	}
+	into.Append(n)
+}
+
+// report notes what is wrong with a value.
+func (s *state) report(l *lead, at *wire.Node, value string, t *trouble) {
+	if s.quiet {
+		return
+	}
+	if l.shared && at != nil {
+		if slices.Contains(s.commonNodes, at) {
+			return
+		}
+		s.commonNodes = append(s.commonNodes, at)
+	}
+	place := fault.Place{}
+	if at != nil {
+		place = at.Place()
+	}
+	f := fault.New(t.code, place, value, t.arg).WithRule(t.rule).WithName(l.title)
+	if t.passes {
+		f = f.Flagged()
+	}
+	s.add(f, l.shared)
+}
+
+func (s *state) add(f fault.Fault, shared bool) {
+	if shared {
+		s.common = append(s.common, f)
+	} else {
+		s.faults = append(s.faults, f)
+	}
+}
+
+// check compares the constants that the source must hold where they stand.
+func (s *state) check(shared bool) {
+	for i := range s.checks {
+		c := &s.checks[i]
+		switch {
+		case c.shared != shared:
+		case len(c.via) == 0:
+			s.compare(c)
+		default:
+			s.each(c.via, func() bool { s.compare(c); return true })
+		}
+	}
+}
+
+func (s *state) compare(c *check) {
+	n := s.node(c.scope, c.slot)
+	if n == nil || trim(n.Text) == c.value {
+		return
+	}
+	f := fault.New(fault.MapValue, n.Place(), n.Text, c.value).WithRule("const " + c.value).WithName(c.title)
+	if !s.encoding {
+		f = f.Flagged()
+	}
+	s.add(f, c.shared)
+}
+
+// trim removes XML's blanks from both ends.
+func trim(s string) string {
+	for s != "" && blank(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && blank(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
