@@ -252,42 +252,63 @@ var errNotGB18030 = errors.New("not GB18030")
 // errNotGB18030 it returns the text before the first invalid byte, that byte's
 // offset, and whether a cut-off character is all that is wrong.
 func decodeGB18030(data []byte) (text string, bad int, cut bool, err error) {
-	dst := make([]byte, len(data)+len(data)/2+utf8.UTFMax)
-	dec := simplifiedchinese.GB18030.NewDecoder()
-	n, read := 0, 0
-	for {
-		w, r, err := dec.Transform(dst[n:], data[read:], true)
-		n, read = n+w, read+r
-		if !errors.Is(err, transform.ErrShortDst) {
+	for bad < len(data) {
+		var size int
+		if size, cut = gbCharacter(data[bad:]); size == 0 {
+			err = errNotGB18030
 			break
 		}
-		dst = append(dst, make([]byte, len(dst))...)
+		bad += size
 	}
-	text = string(dst[:n])
+	data = data[:bad]
+	decoded := make([]byte, bad+bad/2+utf8.UTFMax)
+	dec := simplifiedchinese.GB18030.NewDecoder()
+	for n, read := 0, 0; ; {
+		written, r, err := dec.Transform(decoded[n:], data[read:], true)
+		n, read = n+written, read+r
+		if !errors.Is(err, transform.ErrShortDst) {
+			text = string(decoded[:n])
+			break
+		}
+		decoded = append(decoded, make([]byte, len(decoded))...)
+	}
 	if !strings.ContainsRune(text, utf8.RuneError) {
-		return text, 0, false, nil
+		return text, bad, cut, err
 	}
-	// The decoder writes U+FFFD for what is invalid, but U+FFFD may also be sent.
+	// The decoder writes U+FFFD for codes that stand for nothing, but U+FFFD may
+	// also have been sent.
 	i := 0
 	for j, r := range text {
 		if r == utf8.RuneError && !bytes.HasPrefix(data[i:], []byte("\x84\x31\xA4\x37")) {
-			rest := data[i:]
-			lead := rest[0] > 0x80 && rest[0] < 0xFF
-			four := len(rest) > 1 && rest[1] >= '0' && rest[1] <= '9'
-			third := len(rest) < 3 || rest[2] > 0x80 && rest[2] < 0xFF
-			cut = lead && (len(rest) == 1 || four && len(rest) < 4 && third)
-			return text[:j], i, cut, errNotGB18030
+			return text[:j], i, false, errNotGB18030
 		}
-		switch {
-		case data[i] <= 0x80:
-			i++
-		case data[i+1] >= '0' && data[i+1] <= '9':
-			i += 4
-		default:
-			i += 2
-		}
+		size, _ := gbCharacter(data[i:])
+		i += size
 	}
-	return text, 0, false, nil
+	return text, bad, cut, err
+}
+
+// gbCharacter returns the number of bytes of the character that data begin with
+// (GB 18030 §5), 0 when they begin with none; cut says that only the end of data
+// keeps it from being whole.
+func gbCharacter(data []byte) (size int, cut bool) {
+	if data[0] <= 0x80 { // 80 is the euro sign of code page 936
+		return 1, false
+	}
+	within := func(i int, low, high byte) bool { return i >= len(data) || data[i] >= low && data[i] <= high }
+	want := 0
+	switch {
+	case data[0] == 0xFF:
+		return 0, false
+	case within(1, '0', '9') && within(2, 0x81, 0xFE) && within(3, '0', '9') && len(data) > 1:
+		want = 4
+	case within(1, 0x40, 0xFE) && !within(1, 0x7F, 0x7F) || len(data) == 1:
+		want = 2
+	}
+	if want > len(data) {
+		return 0, true
+	}
+	return want, false
 }
 
 // declaredLabel returns the charset label of an XML declaration and its offset,
