@@ -178,7 +178,7 @@ func newAdapterSchema() *cobra.Command {
 facets, enumerations, and the documentation as title. Imported files lie beside it.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			imported, err := schema.ImportXSD(os.DirFS(filepath.Dir(args[0])), filepath.Base(args[0]), filepath.Base(to))
+			imported, err := schema.ImportXSD(os.DirFS(filepath.Dir(args[0])), filepath.Base(args[0]), schema.ImportConfig{Folder: filepath.Base(to)})
 			if err != nil {
 				return err
 			}
@@ -186,7 +186,7 @@ facets, enumerations, and the documentation as title. Imported files lie beside 
 				return err
 			}
 			for _, i := range imported {
-				name := filepath.Join(to, i.Name+".json")
+				name := filepath.Join(filepath.Dir(to), filepath.FromSlash(i.ID)+".json")
 				if err := os.WriteFile(name, i.JSON, 0o644); err != nil { //nolint:gosec // a file of the source tree
 					return err
 				}

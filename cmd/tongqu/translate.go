@@ -112,7 +112,7 @@ func printExplained(w io.Writer, o *options, t *adapter.Translation) error {
 	}
 	lines := make([][]string, len(rows))
 	for i, r := range rows {
-		lines[i] = []string{r.Canonical, r.Value, r.WirePath, fmt.Sprintf("%d:%d", r.Line, r.Column), r.Raw, r.Row, r.Codec}
+		lines[i] = []string{fmt.Sprint(r.Record), r.Canonical, r.Value, r.WirePath, fmt.Sprintf("%d:%d", r.Line, r.Column), r.Raw, r.TableLine, r.Codec}
 	}
-	return table(w, []string{"CANONICAL", "VALUE", "FROM", "LINE:COL", "AS SENT", "TABLE ROW", "AS"}, lines)
+	return table(w, []string{"RECORD", "CANONICAL", "VALUE", "FROM", "LINE:COL", "AS SENT", "TABLE ROW", "AS"}, lines)
 }

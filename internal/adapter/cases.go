@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"tongqu/internal/mapping"
 	"tongqu/internal/wire"
 )
 
@@ -180,32 +181,11 @@ func diffMaps(want, got map[string]string) []string {
 	return diff
 }
 
-// Explained is one line of Explain.
-type Explained struct {
-	Record    int    `json:"record"`
-	Canonical string `json:"canonical"`
-	Value     string `json:"value"`
-	WirePath  string `json:"wirePath"`
-	Line      int    `json:"line"`
-	Column    int    `json:"column"`
-	Raw       string `json:"raw"`
-	// Row is where in which table the value was put there: file:line.
-	Row   string `json:"row"`
-	Codec string `json:"codec"`
-}
-
-// Explain says for each canonical value where it came from and by which row.
-func (t *Translation) Explain() []Explained {
+// Explain says for each canonical value where it came from and by which row;
+// nothing for canonical records, which came as they are.
+func (t *Translation) Explain() []mapping.Row {
 	if t.message == nil {
 		return nil
 	}
-	var out []Explained
-	for _, row := range t.message.Table.Explain(t.Document.Root) {
-		out = append(out, Explained{
-			Record: row.Record, Canonical: row.Canonical, Value: row.Value, WirePath: row.WirePath, Line: row.Line, Column: row.Column,
-			Raw: row.Raw, Row: row.TableLine, Codec: row.Codec,
-		})
-	}
-	return out
+	return t.message.Table.Explain(t.Document.Root)
 }
-

@@ -151,7 +151,7 @@ func (r *Registry) loadMessage(files fs.FS, a *Adapter, mm MessageManifest) (*Me
 	if mm.Prefixes != nil {
 		prefixes = mm.Prefixes
 	}
-	m.style = wire.XMLStyle{Charset: a.Charset, Prefixes: prefixes, Indent: "  ", Standalone: mm.Standalone}
+	m.style = wire.XMLStyle{Charset: a.Charset, Prefixes: prefixes, Indent: "  ", Declaration: true, Standalone: mm.Standalone}
 	var ok bool
 	if m.Wire, ok = r.schemas.Schema(a.Name + "/" + mm.Name); !ok {
 		return nil, fmt.Errorf("no schema schemas/%s/%s.json", a.Name, mm.Name)

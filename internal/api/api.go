@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -16,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"tongqu/internal/bus"
 	"tongqu/internal/delivery"
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
@@ -32,20 +32,31 @@ type Check struct {
 	Run  func(ctx context.Context) error
 }
 
-// API answers HTTP requests.
-type API struct {
-	store     store.Store
-	directory *directory.Directory
-	delivery  *delivery.Delivery
-	checks    []Check
-	log       *zap.Logger
-	mux       *http.ServeMux
+// Rooms are the parts of the hub that the API shows.
+type Rooms struct {
+	Store     store.Store
+	Directory *directory.Directory
+	Delivery  *delivery.Delivery
+	Bus       bus.Bus
+	// Maskers hide personal data, by canonical type.
+	Maskers map[string]*directory.Masker
+	// Documents is the HTTP door of intake.
+	Documents http.Handler
+	Metrics   prometheus.Gatherer
+	Checks    []Check
+	Log       *zap.Logger
 }
 
-// New makes the API; documents is the HTTP door of intake.
-func New(s store.Store, d *directory.Directory, del *delivery.Delivery, documents http.Handler, metrics prometheus.Gatherer, checks []Check, log *zap.Logger) *API {
-	a := &API{store: s, directory: d, delivery: del, checks: checks, log: log, mux: http.NewServeMux()}
-	a.mux.Handle("POST /v1/documents", documents)
+// API answers HTTP requests.
+type API struct {
+	Rooms
+	mux *http.ServeMux
+}
+
+// New makes the API.
+func New(r Rooms) *API {
+	a := &API{Rooms: r, mux: http.NewServeMux()}
+	a.mux.Handle("POST /v1/documents", r.Documents)
 	for pattern, handle := range map[string]handler{
 		"GET /v1/records":               a.getRecords,
 		"GET /v1/records/{id}":          a.getRecord,
@@ -69,7 +80,7 @@ func New(s store.Store, d *directory.Directory, del *delivery.Delivery, document
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(openAPI)
 	})
-	a.mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	a.mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusNotFound, fault.New(fault.NotFound, fault.Place{}, "", r.Method+" "+r.URL.Path))
 	})
@@ -81,7 +92,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
 			reference := uuid.NewString()
-			a.log.Error("panic in a request", zap.String("reference", reference), zap.String("path", r.URL.Path), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			a.Log.Error("panic in a request", zap.String("reference", reference), zap.String("path", r.URL.Path), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
 			problem.Write(w, http.StatusInternalServerError, fault.New(fault.Internal, fault.Place{}, "", reference))
 		}
 	}()
@@ -94,7 +105,7 @@ type handler func(w http.ResponseWriter, r *http.Request, viewer *directory.Agen
 func (a *API) authenticated(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		viewer, ok := a.directory.Authenticate(token)
+		viewer, ok := a.Directory.Authenticate(token)
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="tongqu"`)
 			problem.Write(w, http.StatusUnauthorized, fault.New(fault.Unauthorized, fault.Place{}, ""))
@@ -118,7 +129,7 @@ func (a *API) operators(h handler) handler {
 // ready answers 200 when the hub can record and the rest of it works.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	status, parts := http.StatusOK, map[string]string{}
-	for _, c := range a.checks {
+	for _, c := range a.Checks {
 		parts[c.Name] = "ok"
 		if err := c.Run(r.Context()); err != nil {
 			status, parts[c.Name] = http.StatusServiceUnavailable, fmt.Sprint(err)
@@ -129,14 +140,4 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 		word = "not ready"
 	}
 	problem.WriteJSON(w, status, "application/json", map[string]any{"status": word, "checks": parts})
-}
-
-// sortedKeys returns the keys of m in order.
-func sortedKeys[T any](m map[string]T) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -16,6 +16,7 @@ import (
 	"tongqu/internal/problem"
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/wire"
 )
 
 // Record is a record as the API shows it. Who did not provide it sees personal
@@ -94,9 +95,13 @@ func (a *API) show(viewer *directory.Agency, r *record.Record) Record {
 
 // mask hides personal data; a record that cannot be masked is not shown at all.
 func (a *API) mask(r *record.Record) json.RawMessage {
-	masked, err := a.directory.Mask(r.Type, r.Body)
+	m, ok := a.Maskers[r.Type]
+	if !ok {
+		return nil
+	}
+	masked, err := m.MaskJSON(r.Body, wire.NewDefaultLimits())
 	if err != nil {
-		a.log.Warn("record not shown: it cannot be masked", zap.String("record", r.ID), zap.Error(err))
+		a.Log.Warn("record not shown: it cannot be masked", zap.String("record", r.ID), zap.Error(err))
 		return nil
 	}
 	return masked
@@ -127,7 +132,7 @@ func (a *API) getRecords(w http.ResponseWriter, r *http.Request, viewer *directo
 	if !viewer.Operator() {
 		q.Agency = viewer.Code
 	}
-	page, err := a.store.Records(r.Context(), q)
+	page, err := a.Store.Records(r.Context(), q)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -200,7 +205,7 @@ func parseLimit(s string) (int, bool) {
 
 // record answers with the record of the path, if the viewer may see it.
 func (a *API) record(w http.ResponseWriter, r *http.Request, viewer *directory.Agency) (record.Record, bool) {
-	rec, err := a.store.RecordByID(r.Context(), r.PathValue("id"))
+	rec, err := a.Store.RecordByID(r.Context(), r.PathValue("id"))
 	if err == nil && !sees(viewer, rec.Agency) {
 		err = store.ErrNotFound // that it exists is nobody else's business
 	}
@@ -222,7 +227,7 @@ func (a *API) getTimeline(w http.ResponseWriter, r *http.Request, viewer *direct
 	if !ok {
 		return
 	}
-	events, err := a.store.Timeline(r.Context(), rec.ID)
+	events, err := a.Store.Timeline(r.Context(), rec.ID)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -236,7 +241,7 @@ func (a *API) getOriginal(w http.ResponseWriter, r *http.Request, viewer *direct
 	if documentID, _, ok := record.SplitID(id); ok {
 		id = documentID
 	}
-	doc, err := a.store.Document(r.Context(), id)
+	doc, err := a.Store.Document(r.Context(), id)
 	if err == nil && viewer.Code != doc.Agency {
 		err = store.ErrNotFound
 	}
@@ -258,7 +263,7 @@ func (a *API) getDocuments(w http.ResponseWriter, r *http.Request, viewer *direc
 	if !viewer.Operator() {
 		q.Agency = viewer.Code
 	}
-	page, err := a.store.Documents(r.Context(), q)
+	page, err := a.Store.Documents(r.Context(), q)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -271,7 +276,7 @@ func (a *API) getDocuments(w http.ResponseWriter, r *http.Request, viewer *direc
 }
 
 func (a *API) getDocument(w http.ResponseWriter, r *http.Request, viewer *directory.Agency) {
-	doc, err := a.store.Document(r.Context(), r.PathValue("id"))
+	doc, err := a.Store.Document(r.Context(), r.PathValue("id"))
 	if err == nil && !sees(viewer, doc.Agency) {
 		err = store.ErrNotFound
 	}
@@ -279,7 +284,7 @@ func (a *API) getDocument(w http.ResponseWriter, r *http.Request, viewer *direct
 		a.fail(w, r, err)
 		return
 	}
-	records, err := a.store.DocumentRecords(r.Context(), doc.ID)
+	records, err := a.Store.DocumentRecords(r.Context(), doc.ID)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -309,7 +314,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Write(w, http.StatusNotFound, fault.New(fault.NotFound, fault.Place{}, "", r.PathValue("id")))
 	case r.Context().Err() != nil:
 	default:
-		a.log.Error("answering a request", zap.String("path", r.URL.Path), zap.Error(err))
+		a.Log.Error("answering a request", zap.String("path", r.URL.Path), zap.Error(err))
 		problem.Write(w, http.StatusInternalServerError, fault.New(fault.Internal, fault.Place{}, "", "-"))
 	}
 }

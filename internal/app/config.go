@@ -12,22 +12,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"tongqu/internal/bus"
 	"tongqu/internal/conf"
 )
-
-// Secret is a value that never shows itself in print.
-type Secret string
-
-// String hides the secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "[REDACTED]"
-}
-
-// MarshalYAML hides the secret in printed configuration.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
 // Config is config/tongqu.yaml. NewDefaultConfig holds every default.
 type Config struct {
@@ -37,42 +24,20 @@ type Config struct {
 	Data string `yaml:"data"`
 	// Folders override the data built into the binary, file by file.
 	Folders FoldersConfig `yaml:"folders"`
-	Kafka   KafkaConfig   `yaml:"kafka"`
+	// Kafka says which brokers to use; without brokers the hub runs its own.
+	Kafka   bus.Config    `yaml:"kafka"`
 	Intake  IntakeConfig  `yaml:"intake"`
 	Deliver DeliverConfig `yaml:"delivery"`
 	Log     LogConfig     `yaml:"log"`
 	// StopTimeout is how long a stop may take before it is forced.
 	StopTimeout time.Duration `yaml:"stopTimeout"`
+	// Demo lets the demo agencies in, whose tokens are published. Only a flag sets it.
+	Demo bool `yaml:"-"`
 }
 
 // FoldersConfig names a folder that holds any of adapters, schemas, mappings and config.
 type FoldersConfig struct {
 	Override string `yaml:"override"`
-}
-
-// KafkaConfig says which Kafka to use; without brokers the hub runs its own.
-type KafkaConfig struct {
-	Brokers     []string      `yaml:"brokers"`
-	Partitions  int           `yaml:"partitions"`
-	Replication int           `yaml:"replication"`
-	Retention   time.Duration `yaml:"retention"`
-	TLS         TLSConfig     `yaml:"tls"`
-	SASL        SASLConfig    `yaml:"sasl"`
-}
-
-// TLSConfig is the TLS to the brokers.
-type TLSConfig struct {
-	Enabled bool   `yaml:"enabled"`
-	CAFile  string `yaml:"caFile"`
-	Cert    string `yaml:"certFile"`
-	Key     string `yaml:"keyFile"`
-}
-
-// SASLConfig is the login at the brokers: plain, scram-sha-256 or scram-sha-512.
-type SASLConfig struct {
-	Mechanism string `yaml:"mechanism"`
-	Username  string `yaml:"username"`
-	Password  Secret `yaml:"password"`
 }
 
 // IntakeConfig bounds what the doors take.
@@ -103,7 +68,7 @@ type LogConfig struct {
 func NewDefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", Data: "data",
-		Kafka: KafkaConfig{Replication: 1},
+		Kafka: bus.NewDefaultConfig(),
 		Intake: IntakeConfig{
 			MaxBytes: 16 << 20, MaxInFlightBytes: 256 << 20, ReadTimeout: 30 * time.Second,
 			Burst: 100, FilePoll: time.Second,
@@ -194,10 +159,9 @@ func (c *Config) Validate(file string) error {
 	check(c.Deliver.BackoffBase > 0 && c.Deliver.BackoffMax >= c.Deliver.BackoffBase, "delivery.backoffBase must be above 0 and at most backoffMax")
 	check(strings.Contains("debug info warn error", c.Log.Level), "log.level must be debug, info, warn or error, not %q", c.Log.Level)
 	check(c.Log.Format == "console" || c.Log.Format == "json", "log.format must be console or json, not %q", c.Log.Format)
-	switch c.Kafka.SASL.Mechanism {
-	case "", "plain", "scram-sha-256", "scram-sha-512":
-	default:
-		check(false, "kafka.sasl.mechanism must be plain, scram-sha-256 or scram-sha-512, not %q", c.Kafka.SASL.Mechanism)
+	if len(c.Kafka.Brokers) > 0 {
+		err := c.Kafka.Validate()
+		check(err == nil, "kafka: %v", err)
 	}
 	return ps.Or()
 }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tongqu/internal/directory"
+)
+
+func newConfig(o *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "config", Short: "Check or print the configuration", Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "check", Short: "Check the configuration, the directory and the adapters; prints file:line:col", Args: usage(cobra.NoArgs),
+		Example: "  tongqu config check --config tongqu.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := diagnose(o)
+			if err := findings.print(cmd.OutOrStdout(), o); err != nil {
+				return err
+			}
+			return findings.verdict()
+		},
+	}, &cobra.Command{
+		Use: "print", Short: "Print the configuration with all defaults, secrets hidden", Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.loadConfig()
+			if err != nil {
+				return err
+			}
+			text, err := c.YAML()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	})
+	return cmd
+}
+
+func newToken() *cobra.Command {
+	return &cobra.Command{
+		Use: "token", Short: "Make a bearer token for an agency and the hash to put into its file", Args: usage(cobra.NoArgs),
+		Example: "  tongqu token\n  echo $TOKEN | tongqu token hash",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token := rand.Text()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "token:  %s\nsha256: %s\nGive the token to the agency; put the sha256 into config/agencies. The token is not stored.\n", token, directory.HashToken(token))
+			return err
+		},
+	}
+}
+
+func newDoctor(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Look for what is wrong: configuration, adapters, directory, and the hub if it runs", Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := diagnose(o)
+			findings.hub(cmd.Context(), o)
+			if err := findings.print(cmd.OutOrStdout(), o); err != nil {
+				return err
+			}
+			return findings.verdict()
+		},
+	}
+}
+
+// print writes the findings as text or JSON.
+func (fs findings) print(w io.Writer, o *options) error {
+	if o.output == "json" {
+		return printJSON(w, fs.list)
+	}
+	for _, f := range fs.list {
+		mark := "ok    "
+		if !f.OK {
+			mark = "wrong "
+		}
+		if _, err := fmt.Fprintf(w, "%s %-14s %s\n", mark, f.Part, f.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tongqu"
+	"tongqu/internal/app"
+	"tongqu/internal/demo"
+)
+
+func newServe(o *options) *cobra.Command {
+	var (
+		listen   string
+		withDemo bool
+	)
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run the hub until Ctrl-C", Args: usage(cobra.NoArgs),
+		Long: `Serve starts the hub: doors, store, Kafka (its own, unless brokers are configured) and
+deliveries. Started again on the same data folder it goes on where it was.
+With --demo it adds agencies and subscribers, pushes a small day of documents through the
+doors, prints what became of each, and stays up.`,
+		Example: "  tongqu serve --demo\n  tongqu serve --config /etc/tongqu/tongqu.yaml --data /var/lib/tongqu",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.loadConfig()
+			if err != nil {
+				return err
+			}
+			if listen != "" {
+				c.Listen = listen
+			}
+			if withDemo {
+				c.Demo = true
+				if !cmd.Flags().Changed("config") {
+					c.Log.Level = "warn" // the day's table is what there is to see
+				}
+			}
+			log, err := c.Log.Logger(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			hub, err := app.New(c, app.Overlay(tongqu.Files, c.Folders.Override), log)
+			if err != nil {
+				return err
+			}
+			if !withDemo {
+				return hub.Run(cmd.Context(), func(context.Context) error {
+					fmt.Fprintf(cmd.ErrOrStderr(), "tongqu listens on http://%s, data in %s\n", hub.Addr(), c.Data)
+					return nil
+				})
+			}
+			day, err := demo.New(hub, c, cmd.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			defer day.Close()
+			return hub.Run(cmd.Context(), day.Run)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default: as configured, 127.0.0.1:8080)")
+	cmd.Flags().BoolVar(&withDemo, "demo", false, "add demo agencies and subscribers and run a small day")
+	return cmd
+}

@@ -1,0 +1,336 @@
+// Package app wires the rooms together: the whole hub in one process, for main
+// and for tests. It alone chooses implementations.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"tongqu/internal/adapter"
+	"tongqu/internal/api"
+	"tongqu/internal/backoff"
+	"tongqu/internal/bus"
+	"tongqu/internal/bus/embedded"
+	"tongqu/internal/delivery"
+	"tongqu/internal/directory"
+	"tongqu/internal/intake"
+	"tongqu/internal/record"
+	"tongqu/internal/relay"
+	"tongqu/internal/store"
+	"tongqu/internal/store/sqlite"
+	"tongqu/internal/wire"
+)
+
+// App is a hub.
+type App struct {
+	config    Config
+	log       *zap.Logger
+	registry  *adapter.Registry
+	directory *directory.Directory
+	metrics   *prometheus.Registry
+	listener  net.Listener
+
+	// What Run opens, in this order, and closes in the opposite one.
+	store    store.Store
+	broker   *embedded.Broker // nil with brokers configured
+	bus      bus.Bus
+	relay    *relay.Relay
+	delivery *delivery.Delivery
+	intake   *intake.Intake
+	maskers  map[string]*directory.Masker
+}
+
+// New loads adapters and directory and checks them; it opens nothing yet but
+// the address, so that Addr is known. files has adapters, schemas, mappings and config.
+func New(c Config, files fs.FS, log *zap.Logger) (*App, error) {
+	limits := wire.NewDefaultLimits()
+	limits.MaxBytes = int(c.Intake.MaxBytes)
+	registry, err := adapter.Load(files, limits)
+	if err != nil {
+		return nil, fmt.Errorf("loading adapters: %w", err)
+	}
+	configFiles, err := fs.Sub(files, "config")
+	if err != nil {
+		return nil, fmt.Errorf("opening config: %w", err)
+	}
+	load := directory.Load
+	if c.Demo {
+		load = directory.LoadDemo
+	}
+	d, err := load(configFiles)
+	if err != nil {
+		return nil, fmt.Errorf("loading directory: %w", err)
+	}
+	a := &App{config: c, log: log, registry: registry, directory: d, metrics: prometheus.NewRegistry()}
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", c.Listen); err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	return a, nil
+}
+
+// Addr is where the hub listens, with the port that was chosen.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Registry returns the adapters.
+func (a *App) Registry() *adapter.Registry { return a.registry }
+
+// Directory returns the directory.
+func (a *App) Directory() *directory.Directory { return a.directory }
+
+// Store returns the store, which is open from Run's started until Run ends.
+func (a *App) Store() store.Store { return a.store }
+
+// Run opens everything, calls started (which may be nil) once the hub answers,
+// and works until ctx ends or a part fails; then it stops in order within the
+// stop timeout: doors first, so that nothing new comes in, the store last.
+func (a *App) Run(ctx context.Context, started func(context.Context) error) (err error) {
+	defer func() { err = errors.Join(err, a.close()) }()
+	if err := a.open(ctx); err != nil {
+		return errors.Join(err, a.listener.Close())
+	}
+	doors, err := a.fileDoors()
+	if err != nil {
+		return errors.Join(err, a.listener.Close())
+	}
+	server := a.server()
+	// Inner parts outlive the doors, so that what came in is still published and delivered.
+	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopInner()
+	work, workCtx := errgroup.WithContext(inner)
+	work.Go(func() error {
+		if err := a.awaitTopics(workCtx); err != nil {
+			return err
+		}
+		both, bothCtx := errgroup.WithContext(workCtx)
+		both.Go(func() error { return a.relay.Run(bothCtx) })
+		both.Go(func() error { return a.delivery.Run(bothCtx) })
+		return both.Wait()
+	})
+	outer, outerCtx := errgroup.WithContext(ctx)
+	for _, d := range doors {
+		outer.Go(func() error { return d.Run(outerCtx) })
+	}
+	outer.Go(func() error {
+		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving HTTP: %w", err)
+		}
+		return nil
+	})
+	outer.Go(func() error {
+		select {
+		case <-outerCtx.Done():
+		case <-workCtx.Done(): // an inner part failed
+		}
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.StopTimeout)
+		defer cancel()
+		if err := server.Shutdown(stop); err != nil {
+			return errors.Join(fmt.Errorf("stopping HTTP: %w", err), server.Close())
+		}
+		return nil
+	})
+	if started != nil {
+		outer.Go(func() error { return started(outerCtx) })
+	}
+	a.log.Info("started", zap.String("address", a.Addr()), zap.String("data", a.config.Data))
+	err = outer.Wait()
+	stopInner()
+	err = errors.Join(err, work.Wait())
+	a.log.Info("stopped")
+	return err
+}
+
+// open opens store and bus and makes the parts that work on them.
+func (a *App) open(ctx context.Context) error {
+	c := &a.config
+	var err error
+	if a.store, err = sqlite.Open(ctx, c.Path("store/tongqu.db"), a.log.Named("store")); err != nil {
+		return fmt.Errorf("opening store: %w", err)
+	}
+	kafka := c.Kafka
+	if len(kafka.Brokers) == 0 {
+		if a.broker, err = embedded.Start(embedded.Config{Dir: c.Path("kafka")}, a.log.Named("kafka")); err != nil {
+			return fmt.Errorf("starting embedded Kafka: %w", err)
+		}
+		kafka = a.broker.BusConfig()
+	}
+	if a.bus, err = bus.New(kafka, a.log.Named("bus")); err != nil {
+		return fmt.Errorf("connecting to Kafka: %w", err)
+	}
+	maskers, err := a.loadMaskers()
+	if err != nil {
+		return err
+	}
+	intakeMetrics, deliveryMetrics := intake.NewMetrics(), delivery.NewMetrics()
+	a.relay = relay.New(a.store, a.bus, relay.NewDefaultSettings(), a.log.Named("relay"))
+	a.delivery = delivery.New(delivery.Rooms{
+		Directory: a.directory, Store: a.store, Bus: a.bus, Log: a.log.Named("delivery"), Metrics: deliveryMetrics,
+		Masks: maskers, Encode: a.registry.Encode,
+	}, a.deliverySettings())
+	a.intake = intake.New(a.registry, a.directory, a.store, a.log.Named("intake"), intakeMetrics, time.Now)
+	a.metrics.MustRegister(intakeMetrics, deliveryMetrics)
+	a.maskers = maskers
+	return a.admitOperator()
+}
+
+// deliverySettings are the defaults with what the configuration says.
+func (a *App) deliverySettings() delivery.Settings {
+	s := delivery.NewDefaultSettings()
+	s.Folder = a.config.Data
+	s.RetryBase, s.RetryLimit = a.config.Deliver.BackoffBase, a.config.Deliver.BackoffMax
+	return s
+}
+
+// awaitTopics creates the topics as soon as Kafka answers: a Kafka that is away
+// does not keep the doors shut.
+func (a *App) awaitTopics(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := a.bus.EnsureTopics(ctx, a.topics())
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		a.log.Warn("creating topics", zap.Error(err))
+		if backoff.Wait(ctx, backoff.Delay(attempt, time.Second, 30*time.Second, rand.Float64)) != nil {
+			return nil
+		}
+	}
+}
+
+// Settled reports whether everything recorded so far is published, and every
+// subscription has seen all of it.
+func (a *App) Settled(ctx context.Context) bool {
+	left, err := a.store.Unpublished(ctx, 1)
+	if err != nil || len(left) > 0 {
+		return false
+	}
+	for _, s := range a.directory.Subscriptions() {
+		lag, err := a.bus.Lag(ctx, delivery.Group(s.ID), s.Topics())
+		if err != nil {
+			return false
+		}
+		for _, n := range lag {
+			if n > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// topics are those of all canonical types that an adapter makes or a subscription wants.
+func (a *App) topics() []string {
+	seen := map[string]bool{}
+	var topics []string
+	add := func(topic string) {
+		if !seen[topic] {
+			seen[topic] = true
+			topics = append(topics, topic)
+		}
+	}
+	for _, t := range a.registry.Types() {
+		add(record.Topic(t))
+	}
+	for _, s := range a.directory.Subscriptions() {
+		for _, t := range s.Topics() {
+			add(t)
+		}
+	}
+	return topics
+}
+
+// maskers hide personal data, by canonical type.
+func (a *App) loadMaskers() (map[string]*directory.Masker, error) {
+	maskers := map[string]*directory.Masker{}
+	for _, t := range a.registry.Types() {
+		s, ok := a.registry.Canonical(t)
+		if !ok {
+			return nil, fmt.Errorf("no canonical schema %s", t)
+		}
+		m, err := directory.NewMasker(s.Shape())
+		if err != nil {
+			return nil, fmt.Errorf("masking %s: %w", t, err)
+		}
+		maskers[t] = m
+	}
+	return maskers, nil
+}
+
+// fileDoors opens the mailbox of every agency that has one.
+func (a *App) fileDoors() ([]*intake.Files, error) {
+	var doors []*intake.Files
+	for _, ag := range a.directory.Agencies() {
+		if ag.Files == nil {
+			continue
+		}
+		f, err := intake.NewFiles(a.intake, ag, a.config.Path(ag.Files.Folder), a.config.Intake.FilePoll, a.config.Intake.MaxBytes)
+		if err != nil {
+			return nil, fmt.Errorf("opening the file door of %s: %w", ag.Code, err)
+		}
+		doors = append(doors, f)
+	}
+	return doors, nil
+}
+
+// server makes the HTTP server of door and API.
+func (a *App) server() *http.Server {
+	c := a.config.Intake
+	documents := intake.NewHTTP(a.intake, intake.HTTPSettings{
+		MaxBytes: c.MaxBytes, MaxInFlightBytes: c.MaxInFlightBytes, ReadTimeout: c.ReadTimeout, Rate: c.Rate, Burst: c.Burst,
+	})
+	checks := []api.Check{
+		{Name: "store", Run: a.store.Ready},
+		{Name: "kafka", Run: a.bus.Ready},
+		{Name: "relay", Run: func(context.Context) error { s := a.relay.State(); return s.LastError }},
+	}
+	handler := api.New(api.Rooms{
+		Store: a.store, Directory: a.directory, Delivery: a.delivery, Bus: a.bus, Maskers: a.maskers,
+		Documents: documents, Metrics: a.metrics, Checks: checks, Log: a.log.Named("api"),
+	})
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: zap.NewStdLog(a.log.Named("http").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
+	}
+}
+
+// close closes what is open, the newest first.
+func (a *App) close() error {
+	var errs []error
+	if a.delivery != nil {
+		a.delivery.Close()
+	}
+	if a.bus != nil {
+		errs = append(errs, a.bus.Close())
+	}
+	if a.broker != nil {
+		errs = append(errs, a.broker.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// OperatorTokenFile is the file in the data folder that holds the operator's
+// token, made at the first start; the commands on the same machine use it.
+const OperatorTokenFile = "operator.token"
+
+func (a *App) admitOperator() error {
+	token, err := readOrMakeToken(filepath.Join(a.config.Data, OperatorTokenFile))
+	if err != nil {
+		return err
+	}
+	a.directory.AdmitOperator(token)
+	return nil
+}

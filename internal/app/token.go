@@ -1,0 +1,27 @@
+package app
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// readOrMakeToken reads the token in the file, or makes one there that only the
+// file's owner can read.
+func readOrMakeToken(file string) (string, error) {
+	data, err := os.ReadFile(file) //nolint:gosec // the hub's own data folder
+	if err == nil && len(strings.TrimSpace(string(data))) > 0 {
+		return strings.TrimSpace(string(data)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the operator's token: %w", err)
+	}
+	token := rand.Text()
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("writing the operator's token: %w", err)
+	}
+	return token, nil
+}
