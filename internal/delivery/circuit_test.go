@@ -1,0 +1,125 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// whole back-off: the most that full jitter gives.
+func most() float64 { return 1 }
+
+func TestCircuitBacksOffAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit(time.Second, 10*time.Second, most)
+		require.Equal(t, CircuitClosed, c.current().Circuit)
+		start := time.Now()
+		for i, want := range []time.Duration{1, 2, 4, 8, 10, 10} {
+			before := time.Now()
+			turn, err := c.enter(t.Context())
+			require.NoError(t, err)
+			if i > 0 {
+				require.Equal(t, CircuitHalfOpen, c.current().Circuit)
+			} else {
+				start = before
+			}
+			c.fail(turn, "503", 0)
+			s := c.current()
+			require.Equal(t, CircuitOpen, s.Circuit)
+			require.Equal(t, i+1, s.Attempts)
+			require.Equal(t, "503", s.LastError)
+			require.Equal(t, want*time.Second, s.NextAttempt.Sub(time.Now()))
+			require.Equal(t, start, s.Since, "the outage began with its first failure")
+		}
+		turn, err := c.enter(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 35*time.Second, time.Since(start))
+		c.succeed(turn)
+		s := c.current()
+		require.Equal(t, State{Circuit: CircuitClosed, Since: time.Now(), LastError: "503"}, s)
+	})
+}
+
+func TestCircuitHonoursWhatTheSubscriberAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit(time.Second, time.Minute, most)
+		turn, err := c.enter(t.Context())
+		require.NoError(t, err)
+		c.fail(turn, "429", 90*time.Second)
+		before := time.Now()
+		_, err = c.enter(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 90*time.Second, time.Since(before))
+	})
+}
+
+// While the circuit is half-open one request tries; of several that fail together
+// one counts; and all go again once one came through.
+func TestCircuitLetsOneTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit(time.Second, time.Minute, most)
+		var turns [8]uint64
+		for i := range turns {
+			var err error
+			turns[i], err = c.enter(t.Context())
+			require.NoError(t, err)
+		}
+		for _, turn := range turns {
+			c.fail(turn, "503", 0)
+		}
+		require.Equal(t, 1, c.current().Attempts)
+		c.succeed(turns[0])
+		require.Equal(t, CircuitOpen, c.current().Circuit, "an answer from before the outage says nothing")
+
+		var trying, through atomic.Int32
+		proceed := make(chan struct{})
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				turn, err := c.enter(t.Context())
+				require.NoError(t, err)
+				trying.Add(1)
+				<-proceed
+				c.succeed(turn)
+				through.Add(1)
+			})
+		}
+		synctest.Wait()
+		require.Zero(t, trying.Load())
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		synctest.Wait()
+		require.EqualValues(t, 1, trying.Load())
+		close(proceed)
+		all.Wait()
+		require.EqualValues(t, 8, through.Load())
+		require.Equal(t, CircuitClosed, c.current().Circuit)
+	})
+}
+
+func TestCircuitAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCircuit(time.Second, time.Minute, most)
+		turn, err := c.enter(t.Context())
+		require.NoError(t, err)
+		c.abandon(turn)
+		require.Equal(t, CircuitClosed, c.current().Circuit)
+		c.fail(turn, "503", 0)
+		turn, err = c.enter(t.Context())
+		require.NoError(t, err)
+		c.abandon(turn)
+		before := time.Now()
+		_, err = c.enter(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, time.Since(before), "the next may try at once")
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = c.enter(ended)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
