@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 
 	"go.uber.org/zap"
@@ -14,8 +13,6 @@ import (
 const (
 	// mergeRuns is how many runs of like size are merged into one.
 	mergeRuns = 8
-	// maxRunEntries keeps every block within its parts, even if all were in one.
-	maxRunEntries = partEntries << partBits
 	// stepEntries bounds how much a compaction writes in one transaction.
 	stepEntries = 32 << 10
 	// stepBlocks bounds how many blocks are deleted in one transaction.
@@ -90,7 +87,7 @@ func (c *compactor) compact(ctx context.Context) error {
 			continue
 		}
 		runs, _ := c.index.sources()
-		group := mergeable(runs)
+		group := mergeable(runs, c.index.sizes)
 		if group == nil {
 			return nil
 		}
@@ -103,18 +100,18 @@ func (c *compactor) compact(ctx context.Context) error {
 // mergeable returns the runs to merge, if any: when the newest mergeRuns or more
 // are none of them of a higher level than the others, those, as far as the
 // bounds of a run allow.
-func mergeable(runs []*run) []*run {
-	for highest := range level(maxRunEntries) {
+func mergeable(runs []*run, z sizes) []*run {
+	for highest := range z.level(z.maxRun()) {
 		group := runs
 		for i, r := range runs {
-			if level(r.entries) > highest {
+			if z.level(r.entries) > highest {
 				group = runs[i+1:]
 			}
 		}
 		for len(group) >= mergeRuns {
 			n, entries := 0, 0
 			for _, r := range group {
-				if entries += r.entries; entries > maxRunEntries || r.last-group[0].first > math.MaxUint32 {
+				if entries += r.entries; entries > z.maxRun() || r.last-group[0].first > math.MaxUint32 {
 					break
 				}
 				n++
@@ -127,9 +124,6 @@ func mergeable(runs []*run) []*run {
 	}
 	return nil
 }
-
-// level is the number of times that a memtable's worth was merged into so many entries.
-func level(entries int) int { return max(0, bits.Len(uint(entries/sealAt))-1) / 3 }
 
 // flush writes a sealed memtable, which no longer changes, as a run.
 func (c *compactor) flush(ctx context.Context, m *memtable) error {
@@ -223,7 +217,7 @@ type builder struct {
 func (c *compactor) builder(first, last int64, entries, recalls int) *builder {
 	c.nextID++
 	return &builder{c: c, run: &run{
-		id: c.nextID, first: first, last: last, entries: entries, recalls: recalls, bits: bitsFor(entries), filter: newFilter(recalls),
+		id: c.nextID, first: first, last: last, entries: entries, recalls: recalls, bits: c.index.sizes.bits(entries), filter: newFilter(recalls),
 	}}
 }
 
@@ -233,7 +227,7 @@ func (b *builder) add(ctx context.Context, block int64, entries []entry) error {
 			b.run.filter.add(e.hash)
 		}
 	}
-	for part, blob := range b.run.parts(entries) {
+	for part, blob := range b.run.parts(entries, b.c.index.sizes.part) {
 		b.ids = append(b.ids, rowID(b.run.id, block)+part)
 		b.blobs = append(b.blobs, blob)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -27,8 +28,29 @@ import (
 // have a filter of them.
 const recall = 1
 
-// sealAt is the number of entries that fills a memtable.
-const sealAt = 128 << 10
+// sizes are the measures of the key index, in entries.
+type sizes struct {
+	memtable int // fills a memtable
+	block    int // of a run, on average
+	part     int // of a block; a larger block is stored in parts
+}
+
+func newDefaultSizes() sizes { return sizes{memtable: 128 << 10, block: 1 << 10, part: 4 << 10} }
+
+// maxRun keeps every block of a run within its parts, even if all were in one.
+func (z sizes) maxRun() int { return z.part << partBits }
+
+// bits is the number of bits by which so many entries fall into blocks.
+func (z sizes) bits(entries int) int { return min(bits.Len(uint(entries/z.block)), blockBits) }
+
+// level is the number of times that a memtable's worth was merged into so many entries.
+func (z sizes) level(entries int) int {
+	level := 0
+	for entries /= z.memtable; entries >= mergeRuns; entries /= mergeRuns {
+		level++
+	}
+	return level
+}
 
 // errMoved says that a run was merged away while it was read.
 var errMoved = errors.New("the run was merged")
@@ -123,10 +145,11 @@ type keyIndex struct {
 	mu     sync.RWMutex
 	runs   []*run      // oldest first
 	tables []*memtable // oldest first; the last is the one that grows
+	sizes  sizes
 }
 
 // loadIndex reads the runs, and fills the memtable from the documents after them.
-func loadIndex(ctx context.Context, db *sql.DB, c codec) (*keyIndex, error) {
+func loadIndex(ctx context.Context, db *sql.DB, c *codec, z sizes) (*keyIndex, error) {
 	runs, err := loadRuns(ctx, db)
 	if err != nil {
 		return nil, err
@@ -153,7 +176,7 @@ func loadIndex(ctx context.Context, db *sql.DB, c codec) (*keyIndex, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return &keyIndex{runs: runs, tables: []*memtable{m}}, nil
+	return &keyIndex{runs: runs, tables: []*memtable{m}, sizes: z}, nil
 }
 
 // indexDocument adds all entries of a document: its bytes and the identities of
@@ -213,7 +236,7 @@ func (x *keyIndex) seal(last int64) bool {
 	defer x.mu.Unlock()
 	m := x.active()
 	m.last = last
-	if len(m.entries) < sealAt {
+	if len(m.entries) < x.sizes.memtable {
 		return false
 	}
 	x.tables = append(x.tables, newMemtable(last+1))

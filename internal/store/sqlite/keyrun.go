@@ -12,13 +12,11 @@ import (
 )
 
 const (
-	entryBytes   = 12   // a hash and a number, less the run's first
-	blockEntries = 1024 // on average
-	partEntries  = 4096 // a block of more is stored in parts
+	entryBytes = 12 // a hash and a number, less the run's first
 
+	// The bits that a row id has for a part of a block, and for a block.
 	partBits  = 12
 	blockBits = 24
-	maxBits   = blockBits
 )
 
 const (
@@ -59,9 +57,6 @@ func loadRuns(ctx context.Context, db *sql.DB) ([]*run, error) {
 	}
 	return runs, rows.Err()
 }
-
-// bitsFor is the number of bits by which so many entries fall into blocks.
-func bitsFor(entries int) int { return min(bits.Len(uint(entries/blockEntries)), maxBits) }
 
 // block is the number of the block that holds hash.
 func (r *run) block(hash uint64) int64 { return int64(hash >> 1 >> (63 - r.bits)) }
@@ -114,12 +109,12 @@ func (r *run) read(ctx context.Context, blocks *sql.Stmt, block int64) ([]entry,
 	return entries, nil
 }
 
-// parts cuts a block's entries into the blobs that are stored; an empty block is
+// parts cuts a block's entries into the blobs that are stored, of size entries each; an empty block is
 // one empty blob, so that a block that is missing is known to be gone.
-func (r *run) parts(entries []entry) iter.Seq2[int64, []byte] {
+func (r *run) parts(entries []entry, size int) iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
 		for part := int64(0); part == 0 || len(entries) > 0; part++ {
-			n := min(len(entries), partEntries)
+			n := min(len(entries), size)
 			b := make([]byte, 0, n*entryBytes)
 			for _, e := range entries[:n] {
 				b = binary.BigEndian.AppendUint64(b, e.hash)

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/klauspost/compress/zstd"
 
 	"tongqu/internal/record"
 	"tongqu/internal/store"
@@ -40,56 +38,6 @@ func (s statuses) name(code int) string {
 		return ""
 	}
 	return s[code-1]
-}
-
-// A packed blob begins with a byte that says how.
-const (
-	packedRaw  = 0
-	packedZstd = 1
-)
-
-// codec compresses and expands; it is safe for concurrent use.
-type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
-}
-
-func newCodec() (codec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20))
-	if err != nil {
-		return codec{}, fmt.Errorf("making the compressor: %w", err)
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))
-	if err != nil {
-		return codec{}, fmt.Errorf("making the decompressor: %w", err)
-	}
-	return codec{enc, dec}, nil
-}
-
-// pack compresses b unless that gains less than an eighth.
-func (c codec) pack(b []byte) []byte {
-	out := make([]byte, 1, len(b)/2+64)
-	out[0] = packedZstd
-	out = c.enc.EncodeAll(b, out)
-	if len(out) > len(b)-len(b)/8 {
-		out = append(out[:0], packedRaw)
-		out = append(out, b...)
-	}
-	return out
-}
-
-// unpack undoes pack; what it returns does not share b.
-func (c codec) unpack(b []byte) ([]byte, error) {
-	if len(b) == 0 {
-		return nil, errors.New("an empty blob")
-	}
-	switch b[0] {
-	case packedRaw:
-		return bytes.Clone(b[1:]), nil
-	case packedZstd:
-		return c.dec.DecodeAll(b[1:], nil)
-	}
-	return nil, fmt.Errorf("unknown packing %d", b[0])
 }
 
 // appendRecords writes what a document's records say, in order: everything but

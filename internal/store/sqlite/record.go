@@ -29,6 +29,8 @@ type incoming struct {
 	content []byte
 	body    []byte
 
+	dictionary *dictionary // of content and body
+
 	// What the writer decided; no is the document's number.
 	no       int64
 	document store.Document
@@ -82,8 +84,9 @@ func (s *Store) prepare(e *store.Entry) (*incoming, error) {
 			in.ids[i] = identityHash(record.Family(r.Type), identity)
 		}
 	}
-	in.content = s.codec.pack(appendRecords(make([]byte, 0, size), e.Records))
-	in.body = s.codec.pack(d.Body)
+	in.dictionary = s.codec.dictionary(message(d))
+	in.content = in.dictionary.pack(appendRecords(make([]byte, 0, size), e.Records))
+	in.body = in.dictionary.pack(d.Body)
 	return in, nil
 }
 
@@ -121,6 +124,9 @@ func (tx *transaction) record(in *incoming) error {
 	in.document = in.outcome(first)
 	if err := tx.insert(in); err != nil {
 		return fmt.Errorf("writing document %s: %w", in.entry.Document.ID, err)
+	}
+	if err := tx.learn(in); err != nil {
+		return err
 	}
 	tx.index(in)
 	tx.next += int64(len(in.verdicts)) + 1

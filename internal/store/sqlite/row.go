@@ -61,7 +61,7 @@ func scanDocument(from *sql.Rows) (d *row, verdicts, content sql.RawBytes, err e
 }
 
 // scanRow reads a row with its records.
-func scanRow(from *sql.Rows, c codec) (*row, error) {
+func scanRow(from *sql.Rows, c *codec) (*row, error) {
 	d, verdicts, content, err := scanDocument(from)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func scanRow(from *sql.Rows, c codec) (*row, error) {
 }
 
 // oneRow returns the row that a query finds; store.ErrNotFound when none.
-func oneRow(ctx context.Context, query *sql.Stmt, c codec, args ...any) (*row, error) {
+func oneRow(ctx context.Context, query *sql.Stmt, c *codec, args ...any) (*row, error) {
 	rows, err := query.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for a document: %w", err)
@@ -88,7 +88,7 @@ func oneRow(ctx context.Context, query *sql.Stmt, c codec, args ...any) (*row, e
 	return scanRow(rows, c)
 }
 
-func (d *row) unpack(c codec, verdicts, content []byte) error {
+func (d *row) unpack(c *codec, verdicts, content []byte) error {
 	o := &d.document
 	plain, err := c.unpack(content)
 	if err != nil {

@@ -52,7 +52,7 @@ type Store struct {
 
 	write *sql.DB
 	read  *sql.DB
-	codec codec
+	codec *codec
 
 	queries       *queries
 	writer        *writer
@@ -72,19 +72,24 @@ var _ store.Store = (*Store)(nil)
 // when they are missing, and the schema is brought up to date. It returns
 // ErrLocked when another hub has the file open. The context bounds Open alone.
 func Open(ctx context.Context, path string, log *zap.Logger) (*Store, error) {
+	return open(ctx, path, log, newDefaultSizes())
+}
+
+func open(ctx context.Context, path string, log *zap.Logger, z sizes) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	s := &Store{path: path, log: log, recorded: make(chan struct{}, 1)}
-	if err := s.open(ctx); err != nil {
+	if err := s.start(ctx, z); err != nil {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context) error {
+// start takes the file and makes everything that works on it.
+func (s *Store) start(ctx context.Context, z sizes) error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
 		return err
 	}
@@ -99,8 +104,8 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	if s.codec, err = newCodec(); err != nil {
-		return err
+	if s.codec, err = loadCodec(ctx, s.read); err != nil {
+		return fmt.Errorf("reading the dictionaries: %w", err)
 	}
 	if s.subscriptions, err = loadNames(ctx, s.read); err != nil {
 		return fmt.Errorf("reading the subscriptions: %w", err)
@@ -108,7 +113,7 @@ func (s *Store) open(ctx context.Context) error {
 	if s.outbox, err = loadOutbox(ctx, s.read); err != nil {
 		return fmt.Errorf("reading the outbox: %w", err)
 	}
-	if s.index, err = loadIndex(ctx, s.read, s.codec); err != nil {
+	if s.index, err = loadIndex(ctx, s.read, s.codec, z); err != nil {
 		return fmt.Errorf("reading the key index: %w", err)
 	}
 	if s.queries, err = newQueries(ctx, s.read); err != nil {

@@ -58,6 +58,7 @@ type transaction struct {
 	counters   map[counter]int64
 	spans      map[spanKey]span
 	subscribed map[string]int64 // subscriptions new in it
+	learned    map[string]bool  // messages that got their dictionary in it
 	accepted   bool
 	after      []func() // run once the transaction is on disk
 }

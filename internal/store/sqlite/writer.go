@@ -36,13 +36,14 @@ type job struct {
 // writer is the one goroutine that writes.
 type writer struct {
 	conn          *sql.Conn
-	codec         codec
+	codec         *codec
 	index         *keyIndex
 	subscriptions *names
 	outbox        *outbox
 	recorded      chan<- struct{}
 	compact       chan struct{}
-	next          int64 // the next number of a document or record
+	next          int64  // the next number of a document or record
+	dictionaries  uint64 // the last number of a dictionary
 
 	jobs    chan *job
 	mu      sync.RWMutex // guards the closing of jobs
@@ -59,7 +60,7 @@ type writer struct {
 	keyBlocks                        *sql.Stmt
 	insertRun, deleteRun             *sql.Stmt
 	insertBlock, deleteBlocks        *sql.Stmt
-	probe                            *sql.Stmt
+	insertDictionary, probe          *sql.Stmt
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -95,12 +96,14 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		{&w.deleteRun, deleteRunSQL},
 		{&w.insertBlock, insertBlockSQL},
 		{&w.deleteBlocks, deleteBlocksSQL},
+		{&w.insertDictionary, insertDictionarySQL},
 		{&w.probe, `UPDATE probe SET at = ?`},
 	} {
 		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil {
 			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.query, err), conn.Close())
 		}
 	}
+	w.dictionaries = uint64(len(s.codec.byID))
 	go w.run()
 	return w, nil
 }

@@ -28,6 +28,13 @@ CREATE TABLE documents (
 );
 CREATE UNIQUE INDEX documents_id ON documents (id);
 
+-- The compression dictionaries, one for each kind of message.
+CREATE TABLE dictionaries (
+    id      INTEGER PRIMARY KEY,
+    message TEXT NOT NULL UNIQUE,
+    content BLOB NOT NULL
+);
+
 -- What stands in a stretch of the documents, so that a listing passes over
 -- stretches without what it looks for. span is no / 4096.
 CREATE TABLE spans (
@@ -107,4 +114,5 @@ DROP TABLE key_runs;
 DROP TABLE published;
 DROP TABLE counters;
 DROP TABLE spans;
+DROP TABLE dictionaries;
 DROP TABLE documents;
