@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -87,8 +88,9 @@ func (c *compiler) finish() {
 		}
 	}
 	for _, cp := range c.copies {
-		if items := cp.to.Items; items != nil && items.Title == "" {
-			items.Title = cp.to.Title
+		if items := cp.to.Items; items != nil {
+			cp.to.Title = cmp.Or(cp.to.Title, items.Title)
+			items.Title = cmp.Or(items.Title, cp.to.Title)
 		}
 	}
 }
