@@ -253,8 +253,11 @@ var errNotGB18030 = errors.New("not GB18030")
 // offset, and whether a cut-off character is all that is wrong.
 func decodeGB18030(data []byte) (text string, bad int, cut bool, err error) {
 	for bad < len(data) {
-		var size int
-		if size, cut = gbCharacter(data[bad:]); size == 0 {
+		size := 1
+		if data[bad] >= utf8.RuneSelf {
+			size, cut = gbCharacter(data[bad:])
+		}
+		if size == 0 {
 			err = errNotGB18030
 			break
 		}
@@ -292,23 +295,22 @@ func decodeGB18030(data []byte) (text string, bad int, cut bool, err error) {
 // (GB 18030 §5), 0 when they begin with none; cut says that only the end of data
 // keeps it from being whole.
 func gbCharacter(data []byte) (size int, cut bool) {
-	if data[0] <= 0x80 { // 80 is the euro sign of code page 936
-		return 1, false
-	}
-	within := func(i int, low, high byte) bool { return i >= len(data) || data[i] >= low && data[i] <= high }
-	want := 0
+	digit := func(b byte) bool { return b >= '0' && b <= '9' }
 	switch {
+	case data[0] <= 0x80: // 80 is the euro sign of code page 936
+		return 1, false
 	case data[0] == 0xFF:
 		return 0, false
-	case within(1, '0', '9') && within(2, 0x81, 0xFE) && within(3, '0', '9') && len(data) > 1:
-		want = 4
-	case within(1, 0x40, 0xFE) && !within(1, 0x7F, 0x7F) || len(data) == 1:
-		want = 2
-	}
-	if want > len(data) {
+	case len(data) == 1:
+		return 0, true
+	case data[1] >= 0x40 && data[1] != 0x7F && data[1] != 0xFF:
+		return 2, false
+	case !digit(data[1]), len(data) > 2 && (data[2] <= 0x80 || data[2] == 0xFF), len(data) > 3 && !digit(data[3]):
+		return 0, false
+	case len(data) < 4:
 		return 0, true
 	}
-	return want, false
+	return 4, false
 }
 
 // declaredLabel returns the charset label of an XML declaration and its offset,
