@@ -15,6 +15,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -253,4 +255,17 @@ func (s *subscriber) to() string {
 
 func status(code int) func(http.ResponseWriter, push) {
 	return func(w http.ResponseWriter, _ push) { w.WriteHeader(code) }
+}
+
+// encodeJSON stands for adapters that can write everything.
+func encodeJSON(_ string, bodies [][]byte) (adapter.Encoded, error) {
+	return adapter.Encoded{Body: bodies[0], ContentType: "application/json", Extension: "json"}, nil
+}
+
+// count reads a counter.
+func count(t testing.TB, c prometheus.Counter) float64 {
+	t.Helper()
+	var m dto.Metric
+	require.NoError(t, c.Write(&m))
+	return m.GetCounter().GetValue()
 }
