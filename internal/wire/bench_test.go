@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 )
 
 func benchmarkRead(b *testing.B, data []byte) {
+	b.Helper()
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	l := NewDefaultLimits()
@@ -31,7 +33,7 @@ func BenchmarkEncodingXML(b *testing.B) {
 		d := xml.NewDecoder(bytes.NewReader(data))
 		for {
 			_, err := d.RawToken()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(b, err)

@@ -273,7 +273,9 @@ func decodeGB18030(data []byte) (text string, bad int, cut bool, err error) {
 			text = string(decoded[:n])
 			break
 		}
-		decoded = append(decoded, make([]byte, len(decoded))...)
+		longer := make([]byte, 2*len(decoded))
+		copy(longer, decoded[:n])
+		decoded = longer
 	}
 	if !strings.ContainsRune(text, utf8.RuneError) {
 		return text, bad, cut, err

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -121,12 +122,12 @@ func withoutAttributePlaces(n *Node) *Node {
 // oracleXML reads a document with encoding/xml.
 func oracleXML(in string) (*Node, error) {
 	d := xml.NewDecoder(strings.NewReader(in))
-	var root, at *Node
+	var root, open *Node
 	var names []xml.Name
 	var spaces []map[string]string
 	resolve := func(prefix string) string {
-		for i := len(spaces) - 1; i >= 0; i-- {
-			if uri, ok := spaces[i][prefix]; ok {
+		for _, declared := range slices.Backward(spaces) {
+			if uri, ok := declared[prefix]; ok {
 				return uri
 			}
 		}
@@ -145,7 +146,7 @@ func oracleXML(in string) (*Node, error) {
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
-			if at == nil && root != nil {
+			if open == nil && root != nil {
 				return nil, errors.New("second root")
 			}
 			declared := map[string]string{}
@@ -158,8 +159,9 @@ func oracleXML(in string) (*Node, error) {
 			}
 			spaces = append(spaces, declared)
 			n := &Node{Name: token.Name.Local, Space: resolve(token.Name.Space)}
-			line, column := lineColumn(normalizeLines(in[:d.InputOffset()]), len(in)) // to its end
-			n.Line, n.Column = int32(line), int32(column)
+			at := newCursor(normalizeLines(in[:d.InputOffset()]))
+			at.seek(len(at.text))
+			n.Line, n.Column = at.line, at.column
 			for _, a := range token.Attr {
 				if a.Name.Space == "xmlns" || a.Name == (xml.Name{Local: "xmlns"}) {
 					continue
@@ -170,32 +172,32 @@ func oracleXML(in string) (*Node, error) {
 				}
 				n.Append(c)
 			}
-			if at == nil {
+			if open == nil {
 				root = n
 			} else {
-				at.Append(n)
+				open.Append(n)
 			}
-			at, names = n, append(names, token.Name)
+			open, names = n, append(names, token.Name)
 		case xml.EndElement:
-			if at == nil || names[len(names)-1] != token.Name {
+			if open == nil || names[len(names)-1] != token.Name {
 				return nil, errors.New("end tag does not match")
 			}
-			if at.First == nil {
-				at.Kind = Text
+			if open.First == nil {
+				open.Kind = Text
 			}
-			if at.Last != nil && !at.Last.Attr {
-				at.Text = trimBlanks(at.Text)
+			if open.Last != nil && !open.Last.Attr {
+				open.Text = trimBlanks(open.Text)
 			}
-			at, names, spaces = at.Parent, names[:len(names)-1], spaces[:len(spaces)-1]
+			open, names, spaces = open.Parent, names[:len(names)-1], spaces[:len(spaces)-1]
 		case xml.CharData:
-			if at != nil {
-				at.Text += string(token)
+			if open != nil {
+				open.Text += string(token)
 			} else if len(bytes.TrimSpace(token)) > 0 {
 				return nil, errors.New("text outside the root")
 			}
 		}
 	}
-	if at != nil || root == nil {
+	if open != nil || root == nil {
 		return nil, errors.New("unexpected end")
 	}
 	return root, nil

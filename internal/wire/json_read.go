@@ -386,7 +386,7 @@ func (r *jsonReader) unicodeEscape(i int) (end int, err error) {
 	end = i + 6
 	if utf16.IsSurrogate(c) {
 		rest := r.text[end:]
-		if c < 0xDC00 && len(rest) < 2 && strings.HasPrefix(`\u`, rest) {
+		if c < 0xDC00 && (rest == "" || rest == `\`) {
 			return 0, r.truncated() // the other half is cut off
 		}
 		low := rune(0)

@@ -23,11 +23,10 @@ func TestAppendJSON(t *testing.T) {
 	want := `{"名":"a\"b\\\n<&>\u2028\u0001","list":[1.50,true,null,{}],"item":{"@guid":"1","#text":"x"}}`
 	require.Equal(t, "begin"+want, string(AppendJSON([]byte("begin"), root)))
 	require.Equal(t, want, string(WriteJSON(root, "")))
-	require.Equal(t, "{\n  \"a\": [],\n  \"b\": [\n    1\n  ]\n}", string(WriteJSON(func() *Node {
-		b := &Node{Kind: Array, Name: "b"}
-		b.Append(&Node{Kind: Number, Text: "1"})
-		return object("", &Node{Kind: Array, Name: "a"}, b)
-	}(), "  ")))
+
+	list.Name, list.First = "", list.Last
+	lines := strings.Split(string(WriteJSON(object("", &Node{Kind: Array, Name: "a"}, list), "  ")), "\n")
+	require.Equal(t, []string{"{", `  "a": [],`, `  "": [`, "    {}", "  ]", "}"}, lines)
 }
 
 // TestAppendJSONString: strings are written as encoding/json writes them, whatever

@@ -344,9 +344,9 @@ func (r *xmlReader) resolve(name qname, at int, attribute bool) (string, error) 
 	if prefix == "" && attribute {
 		return "", nil
 	}
-	for i := len(r.spaces) - 1; i >= 0; i-- {
-		if r.spaces[i].prefix == prefix {
-			return r.spaces[i].uri, nil
+	for _, b := range slices.Backward(r.spaces) {
+		if b.prefix == prefix {
+			return b.uri, nil
 		}
 	}
 	switch prefix {

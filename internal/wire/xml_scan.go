@@ -241,8 +241,8 @@ func characterNumber(s string) (rune, bool) {
 	if s == "" || s[0] == '+' || s[0] == '-' {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(s, base, 32)
-	return rune(n), err == nil && n <= utf8.MaxRune && isXMLChar(rune(n))
+	n, err := strconv.ParseInt(s, base, 32)
+	return rune(n), err == nil && isXMLChar(rune(n))
 }
 
 // declarationMarkup reads what begins with "<!": a comment or a CDATA section.
