@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"slices"
 	"strings"
 
 	"tongqu/internal/fault"
@@ -120,7 +119,7 @@ func (s *state) object(p *plan) *wire.Node {
 				hasText = true
 				if value, _, _ := s.value(part.leads); value != "" {
 					n.Text, filled = value, true
-				} else if part.required && !part.empty {
+				} else if part.required && !part.empty && !s.failed {
 					s.missing = append(s.missing, part)
 				}
 				continue
@@ -129,7 +128,7 @@ func (s *state) object(p *plan) *wire.Node {
 		}
 		child := s.child(part)
 		if child == nil {
-			if part.required {
+			if part.required && !s.failed {
 				s.missing = append(s.missing, part)
 			}
 			continue
@@ -188,7 +187,7 @@ func (s *state) leaf(p *plan) *wire.Node {
 	}
 	value, from, l := s.value(p.leads)
 	if value == "" {
-		if p.required && p.empty {
+		if p.required && p.empty && !s.failed {
 			n := s.new(p)
 			n.Kind = wire.Text
 			return n
@@ -203,12 +202,14 @@ func (s *state) leaf(p *plan) *wire.Node {
 		number, ok := jsonNumber(value)
 		if !ok {
 			s.report(l, from, value, notNumber)
+			s.failed = true
 			return nil
 		}
 		value = number
 	case wire.Bool:
 		if value != "true" && value != "false" {
 			s.report(l, from, value, notBoolean)
+			s.failed = true
 			return nil
 		}
 	case wire.Object, wire.Array, wire.Text, wire.Null:
@@ -229,6 +230,7 @@ var notBoolean = &trouble{code: fault.MapValue, arg: "true/false", rule: "boolea
 // value returns the value of the first lead that has one, the sender's node it
 // comes from, and the lead; "" when none has.
 func (s *state) value(leads []*lead) (string, *wire.Node, *lead) {
+	s.failed = false
 	for _, l := range leads {
 		var value string
 		var from *wire.Node
@@ -242,7 +244,8 @@ func (s *state) value(leads []*lead) (string, *wire.Node, *lead) {
 			return value, from, l
 		}
 		if !ok {
-			return "", nil, nil // what was there could not be translated, and is reported
+			s.failed = true
+			return "", nil, nil
 		}
 		if l.hasDefault {
 			return l.value, s.group(l), l
@@ -356,7 +359,7 @@ func (s *state) gather(l *lead) (value string, from *wire.Node, ok bool) {
 		case first:
 			value, from, ok, first = v, n, fine, false
 		case fine && v != value:
-			s.disagree(l.row.wires[0].text, n, value, v)
+			s.disagree(l.row.wires[l.part].text, n, v)
 			ok = false
 		}
 		return ok
@@ -364,12 +367,14 @@ func (s *state) gather(l *lead) (value string, from *wire.Node, ok bool) {
 	return value, from, ok
 }
 
-func (s *state) disagree(path string, at *wire.Node, one, other string) {
+// disagree reports a record that has another value than the first for what the
+// document has once.
+func (s *state) disagree(path string, at *wire.Node, value string) {
 	place := fault.Place{}
 	if at != nil {
 		place = at.Place()
 	}
-	s.faults = append(s.faults, fault.New(fault.MapValue, place, other, path+": "+one+" ≠ "+other).WithRule("agree "+path))
+	s.faults = append(s.faults, fault.New(fault.MapValue, place, value, path+" ≠").WithRule("agree "+path))
 }
 
 // each runs f with every frame of the last scope of via current, until f returns
@@ -452,7 +457,7 @@ func (s *state) head(p *plan) (head int32, inhabited bool) {
 			return true
 		}
 		if !equal(model, array) {
-			s.disagree(p.path, array, "1", "2")
+			s.disagree(p.path, array, "")
 			return false
 		}
 		return true
@@ -493,14 +498,8 @@ func (s *state) item(p *plan, into *wire.Node) {
 
 // report notes what is wrong with a value.
 func (s *state) report(l *lead, at *wire.Node, value string, t *trouble) {
-	if s.quiet {
+	if s.quiet || s.toldAlready(at, t) {
 		return
-	}
-	if l.shared && at != nil {
-		if slices.Contains(s.commonNodes, at) {
-			return
-		}
-		s.commonNodes = append(s.commonNodes, at)
 	}
 	place := fault.Place{}
 	if at != nil {
@@ -511,6 +510,30 @@ func (s *state) report(l *lead, at *wire.Node, value string, t *trouble) {
 		f = f.Flagged()
 	}
 	s.add(f, l.shared)
+}
+
+// toldAlready notes that a node's trouble is told, and whether it was before:
+// several rows, items or records may share a node.
+func (s *state) toldAlready(at *wire.Node, t *trouble) bool {
+	if at == nil {
+		return false
+	}
+	key := complaint{at, t.code, t.arg}
+	if s.told[key] {
+		return true
+	}
+	if s.told == nil {
+		s.told = map[complaint]bool{}
+	}
+	s.told[key] = true
+	return false
+}
+
+// complaint is what tells one trouble with a node from another.
+type complaint struct {
+	at   *wire.Node
+	code fault.Code
+	arg  string
 }
 
 func (s *state) add(f fault.Fault, shared bool) {

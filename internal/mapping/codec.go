@@ -62,14 +62,14 @@ func (c *codeCodec) encode(s string) (string, *trouble) {
 // flagCodec writes yes and no as two agreed values.
 type flagCodec struct {
 	yes, no string
-	// also are further values that are read, as xs:boolean has 1 and 0.
+	// alsoYes and alsoNo are read besides, as xs:boolean has 1 and 0.
 	alsoYes, alsoNo string
 	bad             *trouble
 }
 
 func newFlagCodec(yes, no string) codec {
 	rule := "flag " + yes + " " + no
-	return &flagCodec{yes: yes, no: no, bad: &trouble{code: fault.MapValue, arg: yes + "/" + no, rule: rule}}
+	return &flagCodec{yes: yes, no: no, alsoYes: yes, alsoNo: no, bad: &trouble{code: fault.MapValue, arg: yes + "/" + no, rule: rule}}
 }
 
 // newBooleanCodec is the flag of xs:boolean and of JSON.

@@ -65,6 +65,7 @@ func (s *state) evaluate(e *evaluation, this string) (string, error) {
 	s.env.This = this
 	result, err := e.run(s.env)
 	s.reading, s.quiet = before, quiet
+	s.failed = false
 	return result, err
 }
 
@@ -193,6 +194,7 @@ func (s *state) fragment(p *plan, l *lead, value string, from *wire.Node) *wire.
 			err = errors.New(faults[0].EN)
 		}
 		s.report(l, from, value, &trouble{code: fault.MapValue, arg: err.Error(), rule: "xml"})
+		s.failed = true
 		return nil
 	}
 	n := s.new(p)

@@ -20,9 +20,8 @@ type Row struct {
 	// Raw is the sender's text, Value the canonical one.
 	Raw   string `json:"raw"`
 	Value string `json:"value"`
-	// Table and TableLine are the table's file and the line of the row in it.
-	Table     string `json:"table"`
-	TableLine int    `json:"tableLine"`
+	// TableLine is the row that put the value there: file:line.
+	TableLine string `json:"tableLine"`
 	// Codec is the codec as the table has it; "text" when it has none, "set" for a
 	// constant, "default" for a default, "expr" for a computed value.
 	Codec string `json:"codec"`
@@ -72,7 +71,7 @@ func (e *explainer) walk(n *wire.Node, path string) {
 func (e *explainer) leaf(n *wire.Node, path string) {
 	l := e.trace[0]
 	e.trace = e.trace[1:]
-	row := Row{Record: e.record, Canonical: path, Value: n.Text, Table: e.table.file, Codec: "set"}
+	row := Row{Record: e.record, Canonical: path, Value: n.Text, Codec: "set"}
 	if n.From != nil {
 		at := n.Place()
 		row.WirePath, row.Line, row.Column = at.Path, at.Line, at.Column
@@ -81,9 +80,9 @@ func (e *explainer) leaf(n *wire.Node, path string) {
 		}
 	}
 	if l.row == nil {
-		row.TableLine = l.constant.line
+		row.TableLine = fmt.Sprintf("%s:%d", e.table.file, l.constant.line)
 	} else {
-		row.TableLine, row.Codec = l.row.line, l.row.codecName()
+		row.TableLine, row.Codec = fmt.Sprintf("%s:%d", e.table.file, l.row.line), l.row.codecName()
 		if l.form == leadXML {
 			row.Raw = n.Text
 		}

@@ -76,13 +76,15 @@ type state struct {
 	arena  wire.Arena
 	spare  *wire.Node
 	faults fault.List
-	// common are the faults of what records share, each node's only once.
-	common      fault.List
-	commonNodes []*wire.Node
-	missing     []*plan
-	env         *environment
-	reading     *evaluation
-	quiet       bool
+	// common are the faults of what records share.
+	common fault.List
+	told   map[complaint]bool
+	// failed says that the last value could not be translated, which is told.
+	failed  bool
+	missing []*plan
+	env     *environment
+	reading *evaluation
+	quiet   bool
 	// trace, where wanted, collects which lead made each leaf, in tree order.
 	trace   []*lead
 	tracing bool
@@ -188,7 +190,7 @@ func (s *state) reset() {
 	s.slots, s.frames, s.lists = s.slots[:0], s.frames[:0], s.lists[:0]
 	clear(s.current)
 	s.arena, s.spare = wire.Arena{}, nil
-	s.faults, s.common, s.commonNodes = nil, nil, nil
+	s.faults, s.common, s.told = nil, nil, nil
 	s.missing, s.trace, s.tracing = s.missing[:0], nil, false
 	s.reading, s.quiet, s.picked = nil, false, 0
 }
