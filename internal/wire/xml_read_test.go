@@ -187,7 +187,7 @@ func TestReadHostile(t *testing.T) {
 			begin := time.Now()
 			_, err := Read(tt.in, NewDefaultLimits())
 			require.Equal(t, tt.code, lastFault(err).Code)
-			require.Less(t, time.Since(begin), 2*time.Second)
+			require.Less(t, time.Since(begin), 5*time.Second)
 		})
 	}
 }
