@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,22 +206,22 @@ func (r *Record) finish(canonical *schema.Schema, ds []Deviation) {
 }
 
 // add takes faults of the canonical value, except those that only repeat what
-// the wire schema said of the same place, or follow from a value it refused.
+// was found before: errors of a record that is refused already, a second error
+// at the same place, a code list's flag on a code that could not be translated.
 func (r *Record) add(found fault.List) {
 	refused := r.Faults.Refuses()
-	wireFaults := r.Faults
+	before := r.Faults
 	for _, f := range found {
 		isRule := strings.HasPrefix(string(f.Code), "RULE_")
 		if refused && !isRule {
 			continue
 		}
-		repeats := false
-		for _, w := range wireFaults {
-			if !isRule && w.Path == f.Path && w.Line == f.Line && w.Column == f.Column {
-				repeats = true
-				break
+		repeats := slices.ContainsFunc(before, func(b fault.Fault) bool {
+			if b.Path != f.Path || b.Line != f.Line || b.Column != f.Column {
+				return false
 			}
-		}
+			return !isRule && b.Severity == fault.Error || f.Code == fault.RuleCodeList && b.Code == fault.MapCode
+		})
 		if !repeats {
 			r.Faults = append(r.Faults, f)
 		}
