@@ -105,6 +105,9 @@ func (a *answer) translate(e gojsonschema.ResultError, n *wire.Node, s *Shape) {
 	switch e.Type() {
 	case "required":
 		name := property(e)
+		if n.From == nil { // the sender's own document: the path is that of what is missing
+			place.Path = strings.TrimSuffix(place.Path, "/") + "/" + name
+		}
 		f := fault.New(fault.SchemaRequired, place, "", name).WithRule("required " + name)
 		if p := s.member(name); p != nil {
 			f.Name = p.Title
