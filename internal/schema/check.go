@@ -21,14 +21,14 @@ func (s *Schema) Check(root *wire.Node) fault.List {
 	if isXML && root.Name != s.shape.Root {
 		return fault.List{fault.New(fault.SchemaUnexpected, root.Place(), "", root.Name).WithRule("root " + s.shape.Root)}
 	}
-	*w = walker{isXML: isXML, counts: w.counts[:0]}
+	*w = walker{isXML: isXML, counts: w.counts[:0], ids: w.ids[:0]}
 	v := w.document(root, s)
 	if v == valid && !w.found {
 		return nil
 	}
 	var l fault.List
 	if w.found {
-		w.report = &l
+		w.report, w.ids = &l, w.ids[:0]
 		w.document(root, s)
 		w.report, w.namespaces = nil, nil
 	}

@@ -239,7 +239,7 @@ func (c *content) match(n *wire.Node, namespace string) (*wire.Node, bool) {
 		var here, next uint64
 		for set := candidates; set != 0; set &= set - 1 {
 			i := bits.TrailingZeros64(set)
-			if accepts(c.symbols[i], child, namespace) {
+			if c.accepts(c.symbols[i], child, namespace) {
 				here |= 1 << i
 				next |= c.follow[i]
 			}
@@ -252,12 +252,12 @@ func (c *content) match(n *wire.Node, namespace string) (*wire.Node, bool) {
 	return nil, ended
 }
 
-func accepts(symbol string, n *wire.Node, namespace string) bool {
+func (c *content) accepts(symbol string, n *wire.Node, namespace string) bool {
 	switch symbol {
 	case anyElement:
 		return true
 	case otherElement:
 		return n.Space != namespace && n.Space != ""
 	}
-	return n.Name == symbol
+	return n.Name == symbol && (!c.wildcards || n.Space == namespace || n.Space == "")
 }

@@ -111,7 +111,7 @@ func lengthWithin(text string, minimum, maximum int) bool {
 // only it accepts is left to it here and refused as the hub's own finding.
 func (s *Shape) judgeFormat(text string) verdict {
 	switch s.Format {
-	case formatXSDate, formatXSDateTime, formatXSMonthDay:
+	case formatXSDate, formatXSDateTime, formatXSMonthDay, formatXSID:
 		return valid // the library does not know it
 	case formatDate:
 		if isDate(text) {

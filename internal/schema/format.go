@@ -13,6 +13,7 @@ const (
 	formatXSDate     = "xs:date"
 	formatXSDateTime = "xs:dateTime"
 	formatXSMonthDay = "xs:gMonthDay"
+	formatXSID       = "xs:ID" // no two in a document may be the same
 )
 
 // isDate reports whether s is a full-date of RFC 3339.

@@ -80,7 +80,7 @@ var besideAny = []string{"x-any", "title", "description", "$comment", "x-namespa
 // formats are the values of "format" that are really checked.
 var formats = []string{
 	"date", "date-time", "time", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid", "regex", "json-pointer",
-	formatXSDate, formatXSDateTime, formatXSMonthDay,
+	formatXSDate, formatXSDateTime, formatXSMonthDay, formatXSID,
 }
 
 // lint checks one file by itself.

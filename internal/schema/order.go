@@ -28,7 +28,7 @@ func (w *walker) sequence(n *wire.Node, s *Shape, ordered, incomplete bool) {
 func (w *walker) contentFault(n *wire.Node, s *Shape, at *wire.Node, incomplete bool) {
 	rule := "content " + s.Content
 	switch {
-	case at != nil && s.find(at, 0, true) < 0 && s.content.wildcards:
+	case at != nil && s.find(at, 0, true) < 0 && (s.content.wildcards || s.Open):
 		w.unexpected(at)
 	case incomplete:
 		w.found = w.found || w.quiet == 0

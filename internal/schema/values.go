@@ -101,6 +101,7 @@ func (c values) add(m map[string]any, k *wire.Node, s *Shape) {
 	}
 	p := s.member(name)
 	switch {
+	case s != nil && s.admits(k):
 	case p == nil && s != nil && s.content != nil && s.content.wildcards && !k.Attr:
 	case p != nil && p.Kind == Array && p.Items != nil:
 		items, _ := m[name].([]any)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"tongqu/internal/fault"
@@ -30,6 +31,8 @@ type walker struct {
 	counts []int32
 	// namespaces are those already reported.
 	namespaces []string
+	// ids are the values of xs:ID so far.
+	ids []string
 }
 
 // add notes a finding; make is called only when it is to be reported.
@@ -198,6 +201,9 @@ func (w *walker) text(n *wire.Node, s *Shape, raw string, element bool) verdict 
 	if text == "" {
 		return v
 	}
+	if s.Format == formatXSID && v == valid && w.quiet == 0 {
+		w.unique(n, s, text)
+	}
 	if s.codes != nil && !s.codes.Has(text) {
 		w.add(func() fault.Fault {
 			return s.fault(fault.RuleCodeList, n, s.Codes).WithRule("codes " + s.Codes).Flagged()
@@ -209,6 +215,15 @@ func (w *walker) text(n *wire.Node, s *Shape, raw string, element bool) verdict 
 		})
 	}
 	return v
+}
+
+// unique notes a value that must stand only once in the document.
+func (w *walker) unique(n *wire.Node, s *Shape, text string) {
+	if slices.Contains(w.ids, text) {
+		w.add(func() fault.Fault { return s.fault(fault.SchemaCondition, n, "xs:ID "+text).WithRule("unique") })
+		return
+	}
+	w.ids = append(w.ids, text)
 }
 
 func (w *walker) addAll(create func() fault.List) {
@@ -260,7 +275,7 @@ func (s *Shape) find(c *wire.Node, next int, isXML bool) int {
 		}
 		return -1
 	}
-	if c.Attr && c.Space != "" {
+	if c.Attr && c.Space != "" || s.admits(c) {
 		return -1
 	}
 	for i := next; i < len(s.Props); i++ {
@@ -274,6 +289,12 @@ func (s *Shape) find(c *wire.Node, next int, isXML bool) int {
 		}
 	}
 	return -1
+}
+
+// admits reports whether c is an element of a foreign namespace that a wildcard
+// of the content model may take, whatever its name.
+func (s *Shape) admits(c *wire.Node) bool {
+	return s.content != nil && s.content.wildcards && !c.Attr && c.Space != "" && c.Space != s.Namespace
 }
 
 // object judges the properties of an object or element.

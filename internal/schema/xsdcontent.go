@@ -83,10 +83,17 @@ func (x *xsd) particle(f *xsdFile, n *wire.Node) *particle {
 	return p.orNothing()
 }
 
-// orNothing is p, or nil when p is a group of nothing.
+// orNothing is p, or nil when p is a group of nothing. A group around a single
+// group is that group.
 func (p *particle) orNothing() *particle {
-	if p.kind > anyPart && len(p.parts) == 0 {
+	if p.kind <= anyPart {
+		return p
+	}
+	if len(p.parts) == 0 {
 		return nil
+	}
+	if inner := p.parts[0]; len(p.parts) == 1 && inner.kind > anyPart && inner.min == 1 && inner.max == 1 {
+		p.kind, p.parts = inner.kind, inner.parts
 	}
 	return p
 }

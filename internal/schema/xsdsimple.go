@@ -43,7 +43,7 @@ var builtins = map[string]builtin{
 	"language":         {pattern: patternLanguage},
 	"NMTOKEN":          {pattern: patternNMToken}, "NMTOKENS": {pattern: patternNMTokens},
 	"Name": {pattern: patternXMLName}, "NCName": {pattern: patternNCName}, "QName": {pattern: patternQName}, "NOTATION": {pattern: patternQName},
-	"ID": {pattern: patternNCName}, "IDREF": {pattern: patternNCName}, "IDREFS": {pattern: patternNMTokens},
+	"ID": {pattern: patternNCName, format: formatXSID}, "IDREF": {pattern: patternNCName}, "IDREFS": {pattern: patternNMTokens},
 	"ENTITY": {pattern: patternNCName}, "ENTITIES": {pattern: patternNMTokens},
 	"boolean":      {pattern: patternBoolean},
 	"base64Binary": {pattern: patternBase64}, "hexBinary": {pattern: patternHexBinary},
@@ -231,33 +231,15 @@ func (x *xsd) union(f *xsdFile, n *wire.Node) *simple {
 // write adds the type's keywords to a schema.
 func (s *simple) write(o object) {
 	o.text("type", "string")
-	low, high := s.lengths()
-	if low > 0 {
-		o.number("minLength", low)
-	}
-	if high >= 0 {
-		o.number("maxLength", high)
-	}
-	if len(s.patterns) > 0 {
-		o.text("pattern", s.patterns[len(s.patterns)-1])
-	}
-	switch len(s.enum) {
+	switch len(s.enum) { // a list of values leaves nothing else to say
 	case 0:
+		s.writeFacets(o)
 	case 1:
 		o.text("const", s.enum[0])
 	default:
 		values := o.list("enum")
 		for _, v := range s.enum {
 			values.item(v)
-		}
-	}
-	if s.format != "" {
-		o.text("format", s.format)
-	}
-	if len(s.patterns) > 1 {
-		all := o.list("allOf")
-		for _, p := range s.patterns[:len(s.patterns)-1] {
-			all.object().text("pattern", p)
 		}
 	}
 	if s.members != nil {
@@ -280,6 +262,29 @@ func (s *simple) write(o object) {
 	} {
 		if v, ok := s.facets[f[0]]; ok && s.numeric {
 			o.text(f[1], v)
+		}
+	}
+}
+
+// writeFacets adds the keywords of JSON Schema itself.
+func (s *simple) writeFacets(o object) {
+	low, high := s.lengths()
+	if low > 0 {
+		o.number("minLength", low)
+	}
+	if high >= 0 {
+		o.number("maxLength", high)
+	}
+	if len(s.patterns) > 0 {
+		o.text("pattern", s.patterns[len(s.patterns)-1])
+	}
+	if s.format != "" {
+		o.text("format", s.format)
+	}
+	if len(s.patterns) > 1 {
+		all := o.list("allOf")
+		for _, p := range s.patterns[:len(s.patterns)-1] {
+			all.object().text("pattern", p)
 		}
 	}
 }
