@@ -75,7 +75,7 @@ func (c *compiler) bind(r *row) {
 		opened = opened[inner:]
 		if len(opened) > len(arrays) {
 			c.problem(w.mark, "%s repeats more often than %s: every repeating element needs an array of its own", w.text, r.path)
-			return
+			opened = opened[:len(arrays)]
 		}
 		for i, of := range opened {
 			if was, ok := c.bound[arrays[i]]; ok && was != of {

@@ -21,6 +21,12 @@ func newEncodeCompiler(t *Table, feeds map[string][]step) *compiler {
 // encoder compiles the rows in the direction of encoding.
 func (c *compiler) encoder() {
 	t := c.table
+	at := c.plan
+	for i := range t.each { // every record is written, whatever it has
+		if at = c.part(at, t.each[:i+1]); at.form == planList {
+			at = at.item
+		}
+	}
 	for _, r := range t.rows {
 		if r.encodes() {
 			c.encodeRow(r)

@@ -358,7 +358,8 @@ func (p *parser) fit(r *row, key *yaml.Node, keys map[string]*yaml.Node) {
 	for _, w := range r.wires {
 		s := w.shape()
 		switch {
-		case r.xml || s.Kind != schema.Object:
+		case r.xml:
+		case s.Kind != schema.Object && !s.AnyContent:
 		case s.Prop(text) != nil:
 			p.problem(&yaml.Node{Line: w.line, Column: w.column}, "%s has attributes: its text is %s/#text", w.text, w.text)
 		case s.AnyContent:
