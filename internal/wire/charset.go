@@ -79,9 +79,9 @@ func newSource(data []byte, format Format) (source, error) {
 		src.text = string(data)
 		bits = survey(data)
 	default:
-		return src, unknownCharset(wide, fault.Place{Line: 1, Column: 1})
+		return src, unknownCharset(wide, fault.Place{Path: "/", Line: 1, Column: 1})
 	}
-	declared, at := UTF8, fault.Place{Line: 1, Column: 1}
+	declared, at := UTF8, fault.Place{Path: "/", Line: 1, Column: 1}
 	if format == XML {
 		if label, offset := declaredLabel(src.text); label != "" {
 			src.declared = label

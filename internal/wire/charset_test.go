@@ -120,8 +120,8 @@ func TestCharsetFaults(t *testing.T) {
 		{"GB18030 that is nothing", "<?xml version='1.0' encoding='gb18030'?><a>\x84\x31\xA4\x37\x84\x31\xA5\x30</a>", fault.CharsetInvalid, "/a", 1, 45, "0x84"},
 		{"UTF-16 with half a pair", "\xFF\xFE<\x00a\x00>\x00\x3d\xd8<\x00/\x00a\x00>\x00", fault.CharsetInvalid, "/a", 1, 4, "0x3D"},
 		{"UTF-16 cut at the end", "\xFF\xFE<\x00a\x00>\x00\x2d", fault.XMLTruncated, "/a", 1, 4, "<a>"},
-		{"unknown label", "<?xml version='1.0' encoding='x-mac'?><a/>", fault.CharsetUnknown, "", 1, 31, "x-mac"},
-		{"UTF-32", "\xFF\xFE\x00\x00<\x00\x00\x00", fault.CharsetUnknown, "", 1, 1, "UTF-32"},
+		{"unknown label", "<?xml version='1.0' encoding='x-mac'?><a/>", fault.CharsetUnknown, "/", 1, 31, "x-mac"},
+		{"UTF-32", "\xFF\xFE\x00\x00<\x00\x00\x00", fault.CharsetUnknown, "/", 1, 1, "UTF-32"},
 		{"JSON", "{\n\"a\": \"海关总署\xFF\"}", fault.CharsetInvalid, "/a", 2, 11, "0xFF"},
 		{"JSON after the value", "{}\xFF", fault.CharsetInvalid, "/", 1, 3, "0xFF"},
 	}

@@ -62,12 +62,14 @@ func TestWriteXML(t *testing.T) {
 				"\t\t<ceb:name>海 &amp; 关</ceb:name>\n\t\t<ceb:note></ceb:note>\n\t</ceb:Head>\n</ceb:Order>\n",
 		},
 		{
-			"the label as given", text("a", "x"), XMLStyle{Charset: "gb18030", Declaration: true},
+			"the label as given", text("a", "x"),
+			XMLStyle{Charset: "gb18030", Declaration: true},
 			`<?xml version="1.0" encoding="gb18030"?><a>x</a>`,
 		},
 		{"arrays and scalars", object("a", list), XMLStyle{Indent: " "}, "<a>\n <item>\n  <n>1</n>\n </item>\n <item>2</item>\n <item></item>\n</a>\n"},
 		{
-			"no namespace inside a default one", within("u", object("a", object("b"))), XMLStyle{},
+			"no namespace inside a default one", within("u", object("a", object("b"))),
+			XMLStyle{},
 			`<a xmlns="u"><b></b></a>`,
 		},
 		{
