@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,10 +108,6 @@ func (g *guard) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.SliceNode:
 		g.refuse("slices count bytes: use substr(text, from, length)")
-	case *ast.MemberNode:
-		if t := n.Node.Type(); t != nil && t.Kind() == reflect.String {
-			g.refuse("indexes count bytes: use substr(text, from, length)")
-		}
 	case *ast.FloatNode:
 		g.refuse("no floating point: write decimals as text, \"0.001\"")
 	case *ast.BinaryNode:
