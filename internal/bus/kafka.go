@@ -21,7 +21,10 @@ const (
 	// broker may hold a poll.
 	requestTimeout = 10 * time.Second
 	// closeTimeout is how long Close waits for members to leave their groups.
-	closeTimeout = 5 * time.Second
+	closeTimeout = 3 * time.Second
+	// metadataTTL is how long a partition that moved to another leader may be
+	// looked for at the old one.
+	metadataTTL = 3 * time.Second
 )
 
 // Kafka is a Bus on the brokers of its Config, through kafka-go.
@@ -76,7 +79,7 @@ func New(cfg Config, log *zap.Logger) (*Kafka, error) {
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.transport = &kafka.Transport{
 		Dial: k.conns.dial, DialTimeout: dialTimeout, ClientID: cfg.ClientID,
-		TLS: tlsConfig, SASL: mechanism, Context: k.ctx,
+		MetadataTTL: metadataTTL, TLS: tlsConfig, SASL: mechanism, Context: k.ctx,
 	}
 	k.client = &kafka.Client{Addr: k.addr, Transport: k.transport, Timeout: requestTimeout}
 	return k, nil
