@@ -134,7 +134,8 @@ func (s *state) object(p *plan) *wire.Node {
 			continue
 		}
 		n.Append(child)
-		if !part.constant {
+		// what is written only because the schema requires it fills nothing
+		if !part.constant && !(part.empty && child.Kind == wire.Text && child.Text == "") {
 			filled = true
 		}
 		if n.From == nil {
