@@ -35,14 +35,14 @@ func newTemplate(n int) (*template, error) {
 		return nil, err
 	}
 	g := simulate.New(1, "B")
-	var bodies [][]byte
+	var orders []map[string]any
 	var numbers []string
 	for range n {
 		p := g.Purchase(time.Now())
 		numbers = append(numbers, p.OrderNo)
-		bodies = append(bodies, simulate.JSON(p.Order))
+		orders = append(orders, p.Order)
 	}
-	doc, err := registry.Encode("customs_ceb/CEB311Message", bodies)
+	doc, err := registry.Encode("customs_ceb/CEB311Message", simulate.Together(orders...))
 	if err != nil {
 		return nil, err
 	}

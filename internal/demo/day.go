@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type step struct {
 }
 
 // signature stands where a declarant's client would sign; the hub passes it on.
-const signature = `<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/><ds:SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#rsa-sha1"/><ds:Reference URI=""><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><ds:DigestValue>ZGVtbyBkaWdlc3QgdmFsdWU=</ds:DigestValue></ds:Reference></ds:SignedInfo><ds:SignatureValue>ZGVtbyBzaWduYXR1cmU=</ds:SignatureValue><ds:KeyInfo><ds:KeyName>demo</ds:KeyName><ds:X509Data><ds:X509Certificate>ZGVtbyBjZXJ0aWZpY2F0ZQ==</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>`
+const signature = `<SignedInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/><SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#rsa-sha1"/><Reference URI=""><Transforms><Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><DigestValue>ZGVtbyBkaWdlc3QgdmFsdWU=</DigestValue></Reference></SignedInfo><SignatureValue xmlns="http://www.w3.org/2000/09/xmldsig#">ZGVtbyBzaWduYXR1cmU=</SignatureValue><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><KeyName>demo</KeyName><X509Data><X509Certificate>ZGVtbyBjZXJ0aWZpY2F0ZQ==</X509Certificate></X509Data></KeyInfo>`
 
 // writer encodes canonical records into the agencies' formats; the first error stays.
 type writer struct {
@@ -34,11 +35,7 @@ type writer struct {
 }
 
 func (w *writer) xml(message string, records ...map[string]any) []byte {
-	bodies := make([][]byte, len(records))
-	for i, r := range records {
-		bodies[i] = simulate.JSON(r)
-	}
-	doc, err := w.registry.Encode(message, bodies)
+	doc, err := w.registry.Encode(message, simulate.Together(records...))
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("writing %s: %w", message, err)
 	}
@@ -73,10 +70,7 @@ func day(registry *adapter.Registry, now time.Time, run string) ([]step, error) 
 	threeBad = nth(threeBad, "<ceb:goodsValue>", 5, "<ceb:goodsValue>一百</ceb:goodsValue><!--", "</ceb:goodsValue>", "-->")
 	threeBad = nth(threeBad, "<ceb:appTime>", 9, "<ceb:appTime>20260230250000</ceb:appTime><!--", "</ceb:appTime>", "-->")
 
-	correction := map[string]any{}
-	for k, v := range first.Order {
-		correction[k] = v
-	}
+	correction := maps.Clone(first.Order)
 	correction["action"], correction["sentAt"], correction["remark"] = "update", now.Format(time.RFC3339), "收货人要求改期"
 	gbk, err := simplifiedchinese.GBK.NewEncoder().Bytes(bytes.Replace(w.xml("customs_ceb/CEB411Message", purchases[1].Payment), []byte("UTF-8"), []byte("GBK"), 1))
 	if err != nil {

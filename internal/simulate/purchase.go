@@ -7,6 +7,7 @@ package simulate
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -158,6 +159,18 @@ func JSON(rec map[string]any) []byte {
 		panic(err) // a map of strings, numbers and lists always marshals
 	}
 	return b
+}
+
+// Together are records that go into one document, as compact JSON: the transport
+// header is the document's, so all have that of the first.
+func Together(records ...map[string]any) [][]byte {
+	bodies := make([][]byte, len(records))
+	for i, r := range records {
+		one := maps.Clone(r)
+		one["transfer"] = records[0]["transfer"]
+		bodies[i] = JSON(one)
+	}
+	return bodies
 }
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
