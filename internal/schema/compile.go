@@ -122,21 +122,13 @@ func (c *compiler) shape(n *wire.Node, namespace string) *Shape {
 	for k := range n.Children() {
 		c.keyword(s, k, required)
 	}
-	if !s.allRequiredKnown(required) {
-		s.exotic = true
+	for _, name := range s.requires {
+		if _, listed := s.index[name]; !listed {
+			s.unlisted = append(s.unlisted, name)
+		}
 	}
 	s.hasOwnFacets = s.digits || s.ownMin != nil || s.ownMax != nil || s.ownFormat()
 	return s
-}
-
-// allRequiredKnown reports whether each required property is among the props.
-func (s *Shape) allRequiredKnown(required map[string]bool) bool {
-	for name := range required {
-		if _, ok := s.index[name]; !ok {
-			return false
-		}
-	}
-	return true
 }
 
 // describe takes what a schema says of a value without judging its JSON type;

@@ -409,7 +409,7 @@ func (a author) renderElement(b *bytes.Buffer, n *wire.Node, outer string) {
 	b.WriteByte('>')
 	switch {
 	case n.Text == "":
-	case a.IntN(10) == 0 && !strings.Contains(n.Text, "]]>"):
+	case a.IntN(10) == 0 && n.IsLeaf() && !strings.Contains(n.Text, "]]>"): // libxml2 refuses blank CDATA between elements
 		b.WriteString("<![CDATA[" + n.Text + "]]>")
 	case a.IntN(10) == 0:
 		b.WriteString(escaped(n.Text) + "<!-- 注 -->")

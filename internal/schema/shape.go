@@ -214,8 +214,8 @@ type compiled struct {
 	not                 *Shape
 	cond, then, other   *Shape
 	needs               []need
-	// requires are the names in "required", as the file has them.
-	requires []string
+	// requires are the names in "required", unlisted those that are not in Props.
+	requires, unlisted []string
 
 	pattern      *pattern
 	enum         bool

@@ -252,8 +252,18 @@ func (w *walker) unexpected(c *wire.Node) {
 	})
 }
 
-// ignored reports whether n is an attribute of XML Schema's own.
-func ignored(n *wire.Node) bool { return n.Attr && n.Space == schemaInstance }
+// ignored reports whether n is one of the attributes that XML Schema lets stand
+// on every element.
+func ignored(n *wire.Node) bool {
+	if !n.Attr || n.Space != schemaInstance {
+		return false
+	}
+	switch n.Name {
+	case "type", "nil", "schemaLocation", "noNamespaceSchemaLocation":
+		return true
+	}
+	return false
+}
 
 // label is how texts name a node.
 func label(n *wire.Node) string {
@@ -361,6 +371,11 @@ func (w *walker) object(n *wire.Node, s *Shape) verdict {
 			v, missing = invalid, true
 		}
 	}
+	for _, name := range s.unlisted {
+		if !w.has(n, name) {
+			v, missing = invalid, true
+		}
+	}
 	if s.needs != nil {
 		v = max(v, w.needed(n, s, from))
 	}
@@ -372,6 +387,12 @@ func (w *walker) object(n *wire.Node, s *Shape) verdict {
 		w.sequence(n, s, ordered, missing || v == invalid)
 	}
 	return v
+}
+
+// has reports whether an object has a property that the schema requires without
+// describing it.
+func (w *walker) has(n *wire.Node, name string) bool {
+	return values{isXML: w.isXML}.child(n, name) != nil
 }
 
 // holdsArray reports whether the property came as a JSON array inside a tree
