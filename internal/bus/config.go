@@ -100,6 +100,9 @@ func (Secret) GoString() string { return "[REDACTED]" }
 // MarshalText hides the secret from encoders.
 func (Secret) MarshalText() ([]byte, error) { return []byte("[REDACTED]"), nil }
 
+// maxBytes bounds sizes that a request carries as a 32-bit number.
+const maxBytes = 256 << 20
+
 // NewDefaultConfig returns the settings that hold where a config says nothing.
 func NewDefaultConfig() Config {
 	return Config{
@@ -138,8 +141,11 @@ func (c *Config) Validate() error {
 			bad("%s: must be at least 1", name)
 		}
 	}
-	if c.MaxMessageBytes < 1024 {
-		bad("maxMessageBytes: must be at least 1024")
+	if c.MaxMessageBytes < 1024 || c.MaxMessageBytes > maxBytes {
+		bad("maxMessageBytes: must be between 1024 and %d", maxBytes)
+	}
+	if c.FetchBytes > maxBytes {
+		bad("fetchBytes: must be at most %d", maxBytes)
 	}
 	if c.Replication < 0 || c.Topic.MinInSyncReplicas < 0 || c.Topic.Retention < 0 {
 		bad("replication, topic.minInSyncReplicas and topic.retention: must not be negative")
@@ -151,8 +157,8 @@ func (c *Config) Validate() error {
 		"pollWait": c.PollWait, "commitInterval": c.CommitInterval, "heartbeatInterval": c.HeartbeatInterval,
 		"sessionTimeout": c.SessionTimeout, "stallTimeout": c.StallTimeout,
 	} {
-		if d < time.Millisecond {
-			bad("%s: must be at least 1ms", name)
+		if d < time.Millisecond || d > time.Hour {
+			bad("%s: must be between 1ms and 1h", name)
 		}
 	}
 	if c.SessionTimeout < 3*c.HeartbeatInterval {

@@ -69,23 +69,24 @@ func open(t *testing.T, cfg bus.Config, log *zap.Logger) *bus.Kafka {
 	return k
 }
 
-func messages(topic string, from, to, keys int) []bus.Message {
+// messages returns messages from..to-1 for topic t.
+func messages(from, to, keys int) []bus.Message {
 	var batch []bus.Message
 	for i := from; i < to; i++ {
-		batch = append(batch, bus.Message{Topic: topic, Key: fmt.Sprint("k", i%keys), Value: []byte(strconv.Itoa(i))})
+		batch = append(batch, bus.Message{Topic: "t", Key: fmt.Sprint("k", i%keys), Value: []byte(strconv.Itoa(i))})
 	}
 	return batch
 }
 
-// consume returns what the group gets until n different values came.
-func consume(t *testing.T, k *bus.Kafka, group string, n int) []bus.Message {
+// consume returns what group g gets until n different values came.
+func consume(t *testing.T, k *bus.Kafka, n int) []bus.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var mu sync.Mutex
 	var all []bus.Message
 	distinct := map[string]bool{}
-	err := k.Subscribe(ctx, group, []string{"t"}, func(_ context.Context, batch []bus.Message) error {
+	err := k.Subscribe(ctx, "g", []string{"t"}, func(_ context.Context, batch []bus.Message) error {
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, batch...)
@@ -105,13 +106,13 @@ func consume(t *testing.T, k *bus.Kafka, group string, n int) []bus.Message {
 func TestPublishWaitsForAllReplicas(t *testing.T) {
 	c := broker(t)
 	var acks []int16
-	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		acks = append(acks, req.(*kmsg.ProduceRequest).Acks)
 		return nil, nil, false
 	})
 	k := open(t, config(c), zaptest.NewLogger(t))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 10, 5)))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 10, 5)))
 	require.Equal(t, []int16{-1}, acks, "one request, with acks=all")
 }
 
@@ -120,7 +121,7 @@ func TestPublishWaitsForAllReplicas(t *testing.T) {
 func TestPublishSurvivesBrokenConnections(t *testing.T) {
 	c := broker(t)
 	var seen atomic.Int64
-	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		if seen.Add(1) <= 3 {
 			return nil, errors.New("closing"), true
@@ -128,9 +129,9 @@ func TestPublishSurvivesBrokenConnections(t *testing.T) {
 		return nil, nil, false
 	})
 	k := open(t, config(c), zaptest.NewLogger(t))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 100, 7)))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 100, 7)))
 	require.EqualValues(t, 4, seen.Load())
-	require.Len(t, consume(t, k, "g", 100), 100)
+	require.Len(t, consume(t, k, 100), 100)
 }
 
 // TestPublishKeepsOrderThroughRefusals refuses whole requests and single
@@ -138,8 +139,8 @@ func TestPublishSurvivesBrokenConnections(t *testing.T) {
 // published again, each key's messages first appear in order.
 func TestPublishKeepsOrderThroughRefusals(t *testing.T) {
 	c := broker(t)
-	rnd := mathrand.New(mathrand.NewPCG(1, 2))
-	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+	rnd := mathrand.New(mathrand.NewPCG(1, 2)) //nolint:gosec // repeatable
+	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		req := r.(*kmsg.ProduceRequest)
 		if rnd.IntN(6) == 0 {
@@ -157,13 +158,13 @@ func TestPublishKeepsOrderThroughRefusals(t *testing.T) {
 	k := open(t, cfg, zaptest.NewLogger(t))
 	failures := 0
 	for i := range 10 {
-		for k.Publish(t.Context(), messages("t", i*100, (i+1)*100, 5)) != nil {
+		for k.Publish(t.Context(), messages(i*100, (i+1)*100, 5)) != nil {
 			failures++
 			require.Less(t, failures, 1000)
 		}
 	}
 	require.Positive(t, failures)
-	all := consume(t, k, "g", 1000)
+	all := consume(t, k, 1000)
 	require.Greater(t, len(all), 1000, "some were published twice")
 	last, seen := map[string]int{}, map[string]bool{}
 	for _, m := range all {
@@ -200,7 +201,7 @@ func refuse(req *kmsg.ProduceRequest) *kmsg.ProduceResponse {
 func TestPublishReportsWhatBrokersRefuseForGood(t *testing.T) {
 	c := broker(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "5000"}))
 	k := open(t, config(c), zaptest.NewLogger(t))
-	batch := messages("t", 0, 1, 1)
+	batch := messages(0, 1, 1)
 	batch[0].Value = make([]byte, 6000)
 	require.ErrorContains(t, k.Publish(t.Context(), batch), "Message Size Too Large")
 }
@@ -218,7 +219,7 @@ func TestPlacementEqualsOtherClients(t *testing.T) {
 		batch = append(batch, bus.Message{Topic: "t", Key: key, Value: []byte(strconv.Itoa(len(batch)))})
 	})
 	require.NoError(t, k.Publish(t.Context(), batch))
-	for _, m := range consume(t, k, "g", len(batch)) {
+	for _, m := range consume(t, k, len(batch)) {
 		require.Equal(t, want[m.Key], m.Partition)
 	}
 }
@@ -228,7 +229,7 @@ func TestPlacementEqualsOtherClients(t *testing.T) {
 func TestHandlerContextEndsWithTheGeneration(t *testing.T) {
 	c := broker(t)
 	k := open(t, config(c), zaptest.NewLogger(t))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 100, 50)))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 100, 50)))
 	ctx, cancel := context.WithCancel(t.Context())
 	busy, ended := make(chan struct{}, 100), make(chan struct{}, 100)
 	var wg sync.WaitGroup
@@ -263,7 +264,7 @@ func TestStalledPartitionIsRebuilt(t *testing.T) {
 	c := broker(t)
 	var hidden atomic.Bool
 	hidden.Store(true)
-	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		if !hidden.Load() {
 			return nil, nil, false
@@ -286,7 +287,7 @@ func TestStalledPartitionIsRebuilt(t *testing.T) {
 	cfg.StallTimeout = 200 * time.Millisecond
 	core, logs := observer.New(zapcore.WarnLevel)
 	k := open(t, cfg, zap.New(core))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 20, 7)))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 20, 7)))
 	go func() {
 		for logs.FilterMessage("giving up a generation").Len() < 2 {
 			select {
@@ -297,7 +298,7 @@ func TestStalledPartitionIsRebuilt(t *testing.T) {
 		}
 		hidden.Store(false)
 	}()
-	require.Len(t, consume(t, k, "g", 20), 20)
+	require.Len(t, consume(t, k, 20), 20)
 	require.GreaterOrEqual(t, logs.FilterMessage("giving up a generation").Len(), 2)
 }
 
@@ -306,9 +307,9 @@ func TestExpiredMessagesAreSkippedAndLogged(t *testing.T) {
 	c := broker(t, kfake.SeedTopics(1, "t"))
 	core, logs := observer.New(zapcore.ErrorLevel)
 	k := open(t, config(c), zap.New(core))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 10, 1)))
-	consume(t, k, "g", 10)
-	require.NoError(t, k.Publish(t.Context(), messages("t", 10, 20, 1)))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 10, 1)))
+	consume(t, k, 10)
+	require.NoError(t, k.Publish(t.Context(), messages(10, 20, 1)))
 
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
 	require.NoError(t, err)
@@ -323,7 +324,7 @@ func TestExpiredMessagesAreSkippedAndLogged(t *testing.T) {
 	_, err = req.RequestWith(t.Context(), cl)
 	require.NoError(t, err)
 
-	got := consume(t, k, "g", 5)
+	got := consume(t, k, 5)
 	require.EqualValues(t, 15, got[0].Offset)
 	require.Equal(t, 1, logs.FilterMessageSnippet("expired").Len())
 	lag, err := k.Lag(t.Context(), "never", []string{"t"})
@@ -334,7 +335,7 @@ func TestExpiredMessagesAreSkippedAndLogged(t *testing.T) {
 func TestMovedLeadersAreFollowed(t *testing.T) {
 	c := broker(t, kfake.NumBrokers(3))
 	k := open(t, config(c), zaptest.NewLogger(t))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 50, 20)))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 50, 20)))
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -365,14 +366,14 @@ func TestMovedLeadersAreFollowed(t *testing.T) {
 		require.NoError(t, c.MoveTopicPartition("t", p, (c.LeaderFor("t", p)+1)%3))
 	}
 	start := time.Now()
-	for k.Publish(t.Context(), messages("t", 50, 100, 20)) != nil {
+	for k.Publish(t.Context(), messages(50, 100, 20)) != nil {
 		require.Less(t, time.Since(start), patience)
 	}
 	await(100)
 }
 
 func TestCloseEndsCallsWithoutABroker(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts and never answers
 	require.NoError(t, err)
 	defer l.Close()
 	cfg := bus.NewDefaultConfig()
@@ -381,7 +382,7 @@ func TestCloseEndsCallsWithoutABroker(t *testing.T) {
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = k.Subscribe(context.Background(), "g", []string{"t"}, nil) })
-	wg.Go(func() { _ = k.Publish(context.Background(), messages("t", 0, 1, 1)) })
+	wg.Go(func() { _ = k.Publish(context.Background(), messages(0, 1, 1)) })
 	wg.Go(func() { _ = k.Ready(context.Background()) })
 	wg.Go(func() { _ = k.EnsureTopics(context.Background(), []string{"t"}) })
 	time.AfterFunc(200*time.Millisecond, func() { _ = k.Close() })
@@ -392,7 +393,7 @@ func TestCloseEndsCallsWithoutABroker(t *testing.T) {
 }
 
 func TestReadyWithoutABroker(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	cfg := bus.NewDefaultConfig()
@@ -417,8 +418,8 @@ func TestLogin(t *testing.T) {
 			cfg.SASL = bus.SASLConfig{Mechanism: tt.bus, Username: "hub", Password: "s3cret"}
 			k := open(t, cfg, zaptest.NewLogger(t))
 			require.NoError(t, k.EnsureTopics(t.Context(), []string{"t"}))
-			require.NoError(t, k.Publish(t.Context(), messages("t", 0, 10, 3)))
-			require.Len(t, consume(t, k, "g", 10), 10)
+			require.NoError(t, k.Publish(t.Context(), messages(0, 10, 3)))
+			require.Len(t, consume(t, k, 10), 10)
 
 			cfg.SASL.Password = "wrong"
 			bad := open(t, cfg, zap.NewNop())
@@ -459,8 +460,8 @@ func TestTLS(t *testing.T) {
 	// The template has no extended key usage, so it serves both sides.
 	k := open(t, cfg, zaptest.NewLogger(t))
 	require.NoError(t, k.EnsureTopics(t.Context(), []string{"t"}))
-	require.NoError(t, k.Publish(t.Context(), messages("t", 0, 10, 3)))
-	require.Len(t, consume(t, k, "g", 10), 10)
+	require.NoError(t, k.Publish(t.Context(), messages(0, 10, 3)))
+	require.Len(t, consume(t, k, 10), 10)
 
 	cfg.TLS = bus.TLSConfig{Enabled: true}
 	require.Error(t, open(t, cfg, zap.NewNop()).Ready(t.Context()), "an authority that is not trusted")

@@ -31,11 +31,11 @@ func (c *consumer) poll(ctx context.Context) error {
 	for _, p := range c.parts {
 		p.good = now
 	}
-	for attempt := 0; ctx.Err() == nil; attempt++ {
+	for attempt := 0; ; attempt++ {
 		before := time.Now()
 		err := c.pollLeaders(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the poll was ended, it did not fail
 		}
 		if i := slices.IndexFunc(c.parts, c.stalled); i >= 0 {
 			return fmt.Errorf("topic %s partition %d: %w: %w", c.parts[i].topic, c.parts[i].id, errStalled, err)
@@ -44,11 +44,8 @@ func (c *consumer) poll(ctx context.Context) error {
 			attempt = 0
 		}
 		c.log.Info("polling again", zap.Error(err))
-		if backoff.Wait(ctx, backoff.Delay(attempt, 50*time.Millisecond, time.Second, rand.Float64)) != nil {
-			return nil
-		}
+		_ = backoff.Wait(ctx, backoff.Delay(attempt, 50*time.Millisecond, time.Second, rand.Float64))
 	}
-	return nil
 }
 
 func (c *consumer) stalled(p *partition) bool {
@@ -166,9 +163,10 @@ func (c *consumer) pollLeader(ctx context.Context, parts []*partition, taken <-c
 // fetch asks the partitions' leader for messages and waits for the first ones
 // at most wait. It fills next of those that have some.
 func (c *consumer) fetch(ctx context.Context, parts []*partition, wait time.Duration) (got bool, err error) {
-	size := int32(c.k.cfg.FetchBytes) //nolint:gosec // Validate bounds it
+	size := int32(c.k.cfg.FetchBytes)    //nolint:gosec // Validate bounds it
+	millis := int32(wait.Milliseconds()) //nolint:gosec // Validate bounds it
 	req := &fetch.Request{
-		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: 4 * size,
+		ReplicaID: -1, MaxWaitTime: millis, MinBytes: 1, MaxBytes: 4 * size,
 		SessionID: 0, SessionEpoch: -1,
 	}
 	for _, p := range parts {

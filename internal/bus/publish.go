@@ -121,7 +121,7 @@ func (k *Kafka) lanes(ctx context.Context, batch []Message) ([]*lane, error) {
 		key = append(key[:0], batch[i].Key...)
 		p := k.balancer.Balance(kafka.Message{Key: key}, t.ids...)
 		if t.lanes[p] == nil {
-			t.lanes[p] = &lane{topic: batch[i].Topic, partition: int32(p)}
+			t.lanes[p] = &lane{topic: batch[i].Topic, partition: int32(p)} //nolint:gosec // a partition id
 			all = append(all, t.lanes[p])
 		}
 		t.lanes[p].indexes = append(t.lanes[p].indexes, int32(i))
@@ -184,7 +184,7 @@ func (k *Kafka) byLeader(ctx context.Context, lanes []*lane) ([][]*lane, error) 
 // produce sends as much of each lane as one batch may hold, in one request to
 // the lanes' leader, and takes what was acknowledged off the lanes.
 func (k *Kafka) produce(ctx context.Context, batch []Message, lanes []*lane) error {
-	req := &produce.Request{Acks: int16(kafka.RequireAll), Timeout: int32(requestTimeout.Milliseconds())}
+	req := &produce.Request{Acks: int16(kafka.RequireAll), Timeout: int32(requestTimeout / time.Millisecond)}
 	for _, l := range lanes {
 		size := batchOverhead
 		l.sending = 0
@@ -286,8 +286,7 @@ func (r *recordReader) ReadRecord() (*protocol.Record, error) {
 // retryable reports whether the same request may succeed a moment later: the
 // broker says so, or the connection broke (a closing broker gives io.EOF).
 func retryable(err error) bool {
-	var code kafka.Error
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[kafka.Error](err); ok {
 		return code.Temporary()
 	}
 	var network net.Error

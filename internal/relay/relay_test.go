@@ -133,9 +133,9 @@ func run(t *testing.T, r *Relay) (stop func()) {
 	return stop
 }
 
-func openBus(t *testing.T, dir, listen string) (*embedded.Broker, *bus.Kafka) {
+func openBus(t *testing.T, dir string) (*embedded.Broker, *bus.Kafka) {
 	t.Helper()
-	broker, err := embedded.Start(embedded.Config{Dir: dir, Listen: listen}, zap.NewNop())
+	broker, err := embedded.Start(embedded.Config{Dir: dir}, zap.NewNop())
 	require.NoError(t, err)
 	k, err := bus.New(broker.BusConfig(), zaptest.NewLogger(t))
 	require.NoError(t, err)
@@ -189,7 +189,7 @@ func receive(t *testing.T, k *bus.Kafka, n int) []record.Record {
 }
 
 func TestRelayCarriesEverythingInOrder(t *testing.T) {
-	_, k := openBus(t, t.TempDir(), "")
+	_, k := openBus(t, t.TempDir())
 	outbox := newMemory()
 	s := quick()
 	s.Batch = 100
@@ -209,7 +209,7 @@ func TestRelayCarriesEverythingInOrder(t *testing.T) {
 
 func TestRelayOutlivesTheBroker(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "broker")
-	broker, k := openBus(t, dir, "")
+	broker, k := openBus(t, dir)
 	addr := broker.Addrs()[0]
 	outbox := newMemory()
 	outbox.record(50)
@@ -236,7 +236,7 @@ func TestRelayOutlivesTheBroker(t *testing.T) {
 // TestRelayRepeatsABatchFromItsStart breaks every other publication after part
 // of the batch went out.
 func TestRelayRepeatsABatchFromItsStart(t *testing.T) {
-	_, k := openBus(t, t.TempDir(), "")
+	_, k := openBus(t, t.TempDir())
 	outbox := newMemory()
 	calls := 0
 	broken := through(func(ctx context.Context, batch []bus.Message) error {
@@ -257,7 +257,7 @@ func TestRelayRepeatsABatchFromItsStart(t *testing.T) {
 }
 
 func TestRelayAfterACrashPublishesTheSameIDs(t *testing.T) {
-	_, k := openBus(t, t.TempDir(), "")
+	_, k := openBus(t, t.TempDir())
 	outbox := newMemory()
 	outbox.record(20)
 	crashed := make(chan struct{})
@@ -284,7 +284,7 @@ func TestRelayAfterACrashPublishesTheSameIDs(t *testing.T) {
 }
 
 func TestRelayCarriesALargeBodyByReference(t *testing.T) {
-	_, k := openBus(t, t.TempDir(), "")
+	_, k := openBus(t, t.TempDir())
 	outbox := newMemory()
 	outbox.record(10)
 	for _, i := range []int{3, 7} {

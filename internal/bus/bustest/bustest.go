@@ -31,6 +31,7 @@ type Broker struct {
 
 // Run runs the suite; start is called for every test.
 func Run(t *testing.T, start func(t *testing.T) Broker) {
+	t.Helper()
 	for _, tt := range []struct {
 		name string
 		test func(t *testing.T, b Broker)
@@ -78,7 +79,7 @@ func open(t *testing.T, b Broker, change func(c *bus.Config)) *bus.Kafka {
 // topic creates a topic of its own for the test.
 func topic(t *testing.T, k *bus.Kafka) string {
 	t.Helper()
-	name := "tongqu.test." + strconv.FormatUint(rand.Uint64(), 36)
+	name := "tongqu.test." + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // a name, no secret
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, k.EnsureTopics(ctx, []string{name}))

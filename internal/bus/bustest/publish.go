@@ -12,6 +12,7 @@ import (
 )
 
 func orderPerKey(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	first, second := topic(t, k), topic(t, k)
 	s := newSink()
@@ -43,6 +44,7 @@ func orderPerKey(t *testing.T, b Broker) {
 }
 
 func contents(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	at := time.Date(2026, 3, 8, 11, 27, 1, 123_000_000, time.UTC)
@@ -69,6 +71,7 @@ func contents(t *testing.T, b Broker) {
 }
 
 func longLane(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, func(c *bus.Config) { c.MaxMessageBytes = 10_000; c.BatchMessages = 7; c.FetchBytes = 20_000 })
 	name := topic(t, k)
 	batch := numbered(name, 0, 500, 1)
@@ -85,6 +88,7 @@ func longLane(t *testing.T, b Broker) {
 }
 
 func tooLarge(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	batch := numbered(name, 0, 3, 1)
@@ -106,6 +110,7 @@ func tooLarge(t *testing.T, b Broker) {
 }
 
 func odd(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	require.NoError(t, k.Publish(t.Context(), nil))
@@ -128,6 +133,7 @@ func odd(t *testing.T, b Broker) {
 // placement checks the partitions against the hashes in Kafka's own
 // UtilsTest.testMurmur2 (clients/src/test/java/org/apache/kafka/common/utils).
 func placement(t *testing.T, b Broker) {
+	t.Helper()
 	hashes := map[string]int32{
 		"21":                         -973932308,
 		"foobar":                     -790332482,

@@ -14,6 +14,7 @@ import (
 )
 
 func resume(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	publish(t, k, numbered(name, 0, 500, 11))
@@ -35,6 +36,7 @@ func resume(t *testing.T, b Broker) {
 }
 
 func members(t *testing.T, b Broker) {
+	t.Helper()
 	producer := open(t, b, nil)
 	name := topic(t, producer)
 	both := newSink()
@@ -79,6 +81,7 @@ func members(t *testing.T, b Broker) {
 }
 
 func handlerError(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	publish(t, k, numbered(name, 0, 50, 1))
@@ -100,6 +103,7 @@ func handlerError(t *testing.T, b Broker) {
 }
 
 func handlerPanic(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	publish(t, k, numbered(name, 0, 10, 1))
@@ -115,6 +119,7 @@ func handlerPanic(t *testing.T, b Broker) {
 // blockedHandler blocks one partition for longer than the session timeout: the
 // other ones go on, and no other member gets the blocked one.
 func blockedHandler(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	s := newSink()
@@ -156,6 +161,7 @@ func blockedHandler(t *testing.T, b Broker) {
 }
 
 func stopDuringHandler(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name := topic(t, k)
 	publish(t, k, numbered(name, 0, 10, 1))
@@ -176,6 +182,7 @@ func stopDuringHandler(t *testing.T, b Broker) {
 }
 
 func lag(t *testing.T, b Broker) {
+	t.Helper()
 	k := open(t, b, nil)
 	name, idle := topic(t, k), topic(t, k)
 	publish(t, k, numbered(name, 0, 100, 10))
@@ -201,6 +208,7 @@ func lag(t *testing.T, b Broker) {
 // restart stops the broker under a publisher and a subscriber. Both go on by
 // themselves; nothing acknowledged is lost and each key keeps its order.
 func restart(t *testing.T, b Broker) {
+	t.Helper()
 	if b.Restart == nil {
 		t.Skip("this broker cannot be restarted by the test")
 	}

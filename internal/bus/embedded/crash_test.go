@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func receive(t *testing.T, k *bus.Kafka, group string, want map[string]bool) map
 // killAfter runs the process and kills it after it reported so many batches.
 func killAfter(t *testing.T, dir, round string, batches int, acked, handled map[string]bool) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledBroker$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledBroker$") //nolint:gosec // this test itself
 	cmd.Env = append(os.Environ(), crashDir+"="+dir, "TONGQU_TEST_ROUND="+round)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -119,7 +120,7 @@ func killAfter(t *testing.T, dir, round string, batches int, acked, handled map[
 		default:
 			continue
 		}
-		for _, v := range strings.Fields(values) {
+		for v := range strings.FieldsSeq(values) {
 			into[v] = true
 		}
 	}
@@ -156,7 +157,7 @@ func runUntilKilled(t *testing.T, dir string) {
 		batch := make([]bus.Message, 40)
 		for j := range batch {
 			batch[j] = bus.Message{
-				Topic: crashTopics[j%2], Key: fmt.Sprint(j % 7),
+				Topic: crashTopics[j%2], Key: strconv.Itoa(j % 7),
 				Value: fmt.Appendf(nil, "%s/%d/%d", os.Getenv("TONGQU_TEST_ROUND"), i, j),
 			}
 		}

@@ -19,21 +19,23 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func start(t testing.TB, dir, listen string) *embedded.Broker {
-	t.Helper()
+func start(tb testing.TB, dir, listen string) *embedded.Broker {
+	tb.Helper()
 	b, err := embedded.Start(embedded.Config{Dir: dir, Listen: listen}, zap.NewNop())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return b
 }
 
 func TestConformance(t *testing.T) {
 	bustest.Run(t, func(t *testing.T) bustest.Broker {
+		t.Helper()
 		dir := t.TempDir()
 		b := start(t, dir, "")
 		t.Cleanup(func() { require.NoError(t, b.Close()) })
 		return bustest.Broker{
 			Config: b.BusConfig(),
 			Restart: func(t *testing.T) {
+				t.Helper()
 				addr := b.Addrs()[0]
 				require.NoError(t, b.Close())
 				b = start(t, dir, addr)
