@@ -1,0 +1,94 @@
+package tongqu_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tongqu"
+	"tongqu/internal/adapter"
+	"tongqu/internal/wire"
+)
+
+func load(t *testing.T) *adapter.Registry {
+	t.Helper()
+	r, err := adapter.Load(tongqu.Files, wire.NewDefaultLimits())
+	require.NoError(t, err)
+	return r
+}
+
+// TestTablesAreComplete proves that every field of every message is mapped, both ways.
+func TestTablesAreComplete(t *testing.T) {
+	require.Empty(t, load(t).Lint(""))
+}
+
+// TestGoldenCases runs the cases of all adapters, with the round trip of those without faults.
+func TestGoldenCases(t *testing.T) {
+	r := load(t)
+	for _, a := range r.Adapters() {
+		results, err := r.RunCases(tongqu.Files, a.Name)
+		require.NoError(t, err)
+		require.NotEmpty(t, results, a.Name)
+		for _, result := range results {
+			t.Run(a.Name+"/"+result.Case, func(t *testing.T) {
+				require.Empty(t, result.Diff, strings.Join(result.Diff, "\n"))
+			})
+		}
+	}
+}
+
+// TestCasesAreListed keeps the list of golden cases of each adapter complete.
+func TestCasesAreListed(t *testing.T) {
+	for _, a := range load(t).Adapters() {
+		folder := "adapters/" + a.Name + "/cases"
+		list, err := fs.ReadFile(tongqu.Files, folder+"/README.md")
+		require.NoError(t, err)
+		entries, err := fs.ReadDir(tongqu.Files, folder)
+		require.NoError(t, err)
+		for _, e := range entries {
+			if e.IsDir() {
+				require.Contains(t, string(list), "| `"+e.Name()+"` |")
+			}
+		}
+	}
+}
+
+// TestFieldTablesAreCurrent compares the generated part of each README with the tables.
+func TestFieldTablesAreCurrent(t *testing.T) {
+	for _, a := range load(t).Adapters() {
+		readme, err := fs.ReadFile(tongqu.Files, "adapters/"+a.Name+"/README.md")
+		require.NoError(t, err)
+		want, err := adapter.InsertDocs(string(readme), a.Docs())
+		require.NoError(t, err)
+		require.Equal(t, want, string(readme), "run tongqu adapter docs --write")
+	}
+}
+
+// TestOfficialSamples takes the samples that come with the standard, where they are at hand.
+func TestOfficialSamples(t *testing.T) {
+	folder := os.Getenv("TONGQU_FORMATS")
+	if folder == "" {
+		t.Skip("TONGQU_FORMATS names no folder of sample files")
+	}
+	r := load(t)
+	taken := 0
+	for _, m := range r.Adapter("customs_ceb").Messages() {
+		files, err := filepath.Glob(filepath.Join(folder, "samples", "customs_ceb-official-*", m.Name+".xml"))
+		require.NoError(t, err)
+		for _, file := range files {
+			data, err := os.ReadFile(file) //nolint:gosec // the folder is the developer's own
+			require.NoError(t, err)
+			translation := r.Translate(data, "")
+			require.NotEmpty(t, translation.Records, file)
+			for i := range translation.Records {
+				require.False(t, translation.Refused(&translation.Records[i]), "%s: %v %v", file, translation.Faults, translation.Records[i].Faults)
+			}
+			taken++
+		}
+	}
+	require.NotZero(t, taken)
+}
