@@ -15,10 +15,10 @@ type plan struct {
 	form        planForm
 	// kind is what a leaf becomes.
 	kind wire.Kind
-	// required and empty say, when encoding, that the target needs the node, and
-	// that an empty one will do.
+	// required says that the schema requires the node; only encoding reports a lack,
+	// since decoded records are checked anyway. empty says that an empty leaf will do.
 	required, empty bool
-	// always writes an object even when it has constants only.
+	// always writes an object even when it has constants only, or nothing.
 	always bool
 	// constant says that nothing below depends on the record.
 	constant bool
@@ -99,19 +99,19 @@ type check struct {
 }
 
 // object builds an object, or returns nil when the source has nothing for it.
-func (s *state) object(p *plan) *wire.Node {
-	n := s.new(p)
+// filled says that it holds more than constants.
+func (s *state) object(p *plan) (n *wire.Node, filled bool) {
+	n = s.new(p)
 	n.Kind = wire.Object
 	mark, traced := len(s.missing), len(s.trace)
-	filled := p.always
 	hasText := false
 	for _, part := range p.parts {
 		switch part.form {
 		case planList:
 			if s.list(part, n) {
 				filled = true
-			} else if part.required {
-				s.missing = append(s.missing, part)
+			} else {
+				s.lacks(part)
 			}
 			continue
 		case planLeaf:
@@ -119,40 +119,44 @@ func (s *state) object(p *plan) *wire.Node {
 				hasText = true
 				if value, _, _ := s.value(part.leads); value != "" {
 					n.Text, filled = value, true
-				} else if part.required && !part.empty && !s.failed {
-					s.missing = append(s.missing, part)
+				} else if !part.empty && !s.failed {
+					s.lacks(part)
 				}
 				continue
 			}
 		case planObject:
 		}
-		child := s.child(part)
+		child, has := s.child(part)
 		if child == nil {
-			if part.required && !s.failed {
-				s.missing = append(s.missing, part)
+			if !s.failed {
+				s.lacks(part)
 			}
 			continue
 		}
 		n.Append(child)
-		// what is written only because the schema requires it fills nothing
-		if !part.constant && !(part.empty && child.Kind == wire.Text && child.Text == "") {
-			filled = true
-		}
+		filled = filled || has
 		if n.From == nil {
 			n.From = groupOf(child, part.form)
 		}
 	}
-	if !filled || (n.First == nil && n.Text == "" && !p.required) {
+	if !filled && !p.always || n.First == nil && n.Text == "" && !(p.required && s.encoding) {
 		s.missing = s.missing[:mark]
 		s.trace = s.trace[:traced]
 		*n = wire.Node{}
 		s.spare = n
-		return nil
+		return nil, false
 	}
 	if hasText && n.First == nil {
 		n.Kind = wire.Text
 	}
-	return n
+	return n, filled
+}
+
+// lacks notes a required part without a value.
+func (s *state) lacks(p *plan) {
+	if p.required && s.encoding {
+		s.missing = append(s.missing, p)
+	}
 }
 
 // groupOf is the sender's element that stands for the group a child is in.
@@ -164,11 +168,14 @@ func groupOf(child *wire.Node, form planForm) *wire.Node {
 	return from
 }
 
-func (s *state) child(p *plan) *wire.Node {
+// child builds an object or a leaf.
+func (s *state) child(p *plan) (n *wire.Node, filled bool) {
 	if p.form == planObject {
 		return s.object(p)
 	}
-	return s.leaf(p)
+	n = s.leaf(p)
+	// what is written empty, only because the schema requires it, fills nothing
+	return n, n != nil && !p.constant && (n.Text != "" || n.First != nil)
 }
 
 func (s *state) new(p *plan) *wire.Node {
@@ -484,7 +491,7 @@ func equal(a, b *wire.Node) bool {
 }
 
 func (s *state) item(p *plan, into *wire.Node) {
-	n := s.child(p.item)
+	n, _ := s.child(p.item)
 	if n == nil {
 		return
 	}

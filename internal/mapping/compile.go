@@ -165,10 +165,12 @@ func sortPlan(p *plan) {
 		return cmp.Compare(a.order, b.order)
 	})
 	p.constant = len(p.parts) > 0
+	hasConstant := false
 	for _, part := range p.parts {
+		hasConstant = hasConstant || part.constant
 		p.constant = p.constant && (part.constant || len(part.leads) == 0 && part.form == planLeaf)
 	}
-	p.always = p.always || p.constant
+	p.always = p.always || p.constant || p.required && hasConstant
 }
 
 // newPlan is the plan of an object of that shape, without parts.
@@ -229,10 +231,10 @@ func (c *compiler) part(p *plan, steps []step) *plan {
 		}
 	}
 	q := newPlan(st, path)
-	q.required = c.encoding && st.required
+	q.required = st.required
 	q.order = st.order
 	q.empty = c.encoding && allowsEmpty(st.shape)
-	q.always = q.required
+	q.always = q.required && c.encoding
 	if st.repeats {
 		item := q
 		q = &plan{form: planList, name: st.name, path: path, title: st.shape.Title, required: item.required, order: st.order, item: item}

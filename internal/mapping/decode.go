@@ -52,7 +52,10 @@ func (t *Table) decode(s *state, root *wire.Node) Decoding {
 			}
 		}
 		s.check(false)
-		canonical := s.object(s.plan)
+		canonical, _ := s.object(s.plan)
+		if canonical == nil {
+			canonical = &wire.Node{Kind: wire.Object}
+		}
 		canonical.From = source
 		d.Records = append(d.Records, Decoded{Source: source, Root: canonical, Faults: s.faults})
 		s.faults = nil

@@ -36,7 +36,7 @@ func (t *Table) encode(s *state, records []*wire.Node) (*wire.Node, fault.List) 
 	s.current[1] = s.first(0, 0)
 	s.each([]int{1}, func() bool { s.check(false); return true })
 	s.arena.Reserve(s.picked + 2*len(s.frames) + s.objects)
-	root := s.object(s.plan)
+	root, _ := s.object(s.plan)
 	if root == nil {
 		root = s.new(s.plan)
 	}
