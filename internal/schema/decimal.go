@@ -155,16 +155,47 @@ func (n number) String() string { return n.decimal().String() }
 // significant counts a decimal's digits as the facets totalDigits and
 // fractionDigits do: leading zeros and zeros that end the fraction do not count.
 func significant(s string) (total, fraction int, ok bool) {
-	s = strings.TrimLeft(s, "+-")
-	whole, frac, _ := strings.Cut(s, ".")
-	whole = strings.TrimLeft(whole, "0")
-	frac = strings.TrimRight(frac, "0")
-	for _, part := range [...]string{whole, frac} {
-		for i := range len(part) {
-			if part[i] < '0' || part[i] > '9' {
-				return 0, 0, false
+	whole, zeros, point := 0, 0, false
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= '0' && c <= '9' && point:
+			if zeros++; c != '0' {
+				fraction, zeros = fraction+zeros, 0
 			}
+		case c > '0' && c <= '9' || c == '0' && whole > 0:
+			whole++
+		case c == '.' && !point:
+			point = true
+		case c == '0' || i == 0 && (c == '-' || c == '+'):
+		default:
+			return 0, 0, false
 		}
 	}
-	return len(whole) + len(frac), len(frac), true
+	return whole + fraction, fraction, true
+}
+
+// isDecimal is patternDecimal by hand.
+func isDecimal(s string) bool {
+	digits, points := 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+		case c == '.':
+			points++
+		case i > 0 || c != '-' && c != '+':
+			return false
+		}
+	}
+	return digits > 0 && points <= 1
+}
+
+// isPlainDecimal is patternPlainDecimal by hand.
+func isPlainDecimal(s string) bool {
+	if s != "" && s[0] == '+' || !isDecimal(s) {
+		return false
+	}
+	s = strings.TrimPrefix(s, "-")
+	return s[0] != '.' && s[len(s)-1] != '.'
 }

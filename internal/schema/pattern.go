@@ -19,11 +19,11 @@ type pattern struct {
 	special func(string) bool
 }
 
-// item is one part of a pattern: a set of characters or a group of items,
-// repeated min to max times.
+// item is one part of a pattern: a set of characters, or a choice of sequences
+// of items, repeated min to max times.
 type item struct {
 	set      *charSet
-	group    []item
+	choices  [][]item
 	min, max int
 }
 
@@ -72,9 +72,8 @@ func newPattern(source string) (*pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pattern{source: source, regexp: re}
-	if source == patternBase64 {
-		p.special = isBase64
+	p := &pattern{source: source, regexp: re, special: byHand[source]}
+	if p.special != nil {
 		return p, nil
 	}
 	tree, err := syntax.Parse(source, syntax.Perl)
@@ -102,20 +101,8 @@ func follow(items []item, s string) (rest string, ok bool) {
 		it := &items[i]
 		n := 0
 		for n < it.max {
-			next := s
-			if it.set != nil {
-				r, size := rune(0), 1
-				if s == "" {
-					break
-				}
-				if r = rune(s[0]); r >= utf8.RuneSelf {
-					r, size = utf8.DecodeRuneInString(s)
-				}
-				if !it.set.has(r) {
-					break
-				}
-				next = s[size:]
-			} else if next, ok = follow(it.group, s); !ok {
+			next, ok := it.once(s)
+			if !ok {
 				break
 			}
 			s = next
@@ -126,6 +113,26 @@ func follow(items []item, s string) (rest string, ok bool) {
 		}
 	}
 	return s, true
+}
+
+// once matches the item one time.
+func (it *item) once(s string) (rest string, ok bool) {
+	if it.set == nil {
+		for _, choice := range it.choices {
+			if rest, ok = follow(choice, s); ok {
+				return rest, true
+			}
+		}
+		return s, false
+	}
+	if s == "" {
+		return s, false
+	}
+	r, size := rune(s[0]), 1
+	if r >= utf8.RuneSelf {
+		r, size = utf8.DecodeRuneInString(s)
+	}
+	return s[size:], it.set.has(r)
 }
 
 // followable turns a parsed expression into items, or nil when the expression is
@@ -176,6 +183,8 @@ func toItem(re *syntax.Regexp) ([]item, bool) {
 		return toItems(re.Sub)
 	case syntax.OpEmptyMatch:
 		return nil, true
+	case syntax.OpAlternate:
+		return alternatives(re)
 	case syntax.OpQuest:
 		return repeated(re, 0, 1)
 	case syntax.OpStar:
@@ -189,6 +198,18 @@ func toItem(re *syntax.Regexp) ([]item, bool) {
 		return repeated(re, re.Min, re.Max)
 	}
 	return nil, false
+}
+
+func alternatives(re *syntax.Regexp) ([]item, bool) {
+	it := item{min: 1, max: 1}
+	for _, sub := range re.Sub {
+		items, ok := toItem(sub)
+		if !ok || nullable(items) {
+			return nil, false
+		}
+		it.choices = append(it.choices, items)
+	}
+	return []item{it}, true
 }
 
 func repeated(re *syntax.Regexp, minimum, maximum int) ([]item, bool) {
@@ -207,12 +228,13 @@ func repeated(re *syntax.Regexp, minimum, maximum int) ([]item, bool) {
 	if nullable(items) {
 		return nil, false
 	}
-	return []item{{group: items, min: minimum, max: maximum}}, true
+	return []item{{choices: [][]item{items}, min: minimum, max: maximum}}, true
 }
 
+// nullable reports whether items can match nothing; no choice ever can.
 func nullable(items []item) bool {
 	for _, it := range items {
-		if it.min > 0 && (it.set != nil || !nullable(it.group)) {
+		if it.min > 0 {
 			return false
 		}
 	}
@@ -224,11 +246,7 @@ func nullable(items []item) bool {
 func firsts(items []item, after []*charSet) []*charSet {
 	var sets []*charSet
 	for _, it := range items {
-		if it.set != nil {
-			sets = append(sets, it.set)
-		} else {
-			sets = append(sets, firsts(it.group, nil)...)
-		}
+		sets = append(sets, it.firsts()...)
 		if it.min > 0 {
 			return sets
 		}
@@ -236,36 +254,53 @@ func firsts(items []item, after []*charSet) []*charSet {
 	return append(sets, after...)
 }
 
-// deterministic reports whether each choice between repeating an item and going
-// on is settled by the next character. A group must in addition be free of
-// partial matches: once it has begun, it either ends or the whole match fails,
-// which holds because its first characters cannot begin what follows it.
+func (it *item) firsts() []*charSet {
+	if it.set != nil {
+		return []*charSet{it.set}
+	}
+	var sets []*charSet
+	for _, choice := range it.choices {
+		sets = append(sets, firsts(choice, nil)...)
+	}
+	return sets
+}
+
+// deterministic reports whether the next character settles each choice: between
+// alternatives, and between repeating an item and going on. An alternative that
+// has begun and fails then fails the whole match, since nothing else can begin
+// with the same character.
 func deterministic(items []item, after []*charSet) bool {
 	for i, it := range items {
 		follows := firsts(items[i+1:], after)
-		var own []*charSet
-		if it.set != nil {
-			own = []*charSet{it.set}
-		} else {
-			own = firsts(it.group, nil)
-			inner := follows
-			if it.max > 1 {
-				inner = append(slices.Clone(own), follows...)
-			}
-			if !deterministic(it.group, inner) {
+		own := it.firsts()
+		inner := follows
+		if it.max > 1 {
+			inner = append(slices.Clone(own), follows...)
+		}
+		for k, choice := range it.choices {
+			if !deterministic(choice, inner) {
 				return false
 			}
-		}
-		if it.min == it.max {
-			continue
-		}
-		for _, a := range own {
-			for _, b := range follows {
-				if a.overlaps(b) {
+			for _, other := range it.choices[:k] {
+				if overlap(firsts(choice, nil), firsts(other, nil)) {
 					return false
 				}
 			}
 		}
+		if it.min != it.max && overlap(own, follows) {
+			return false
+		}
 	}
 	return true
+}
+
+func overlap(a, b []*charSet) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x.overlaps(y) {
+				return true
+			}
+		}
+	}
+	return false
 }

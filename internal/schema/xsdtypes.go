@@ -5,30 +5,44 @@ import "strings"
 // The lexical spaces of XML Schema's built-in types as regular expressions,
 // after white space is collapsed (XML Schema 1.0 Part 2, section 3).
 const (
-	patternBoolean   = `^(true|false|1|0)$`
-	patternDecimal   = `^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`
-	patternInteger   = `^[-+]?[0-9]+$`
-	patternDouble    = `^([-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|-?INF|NaN)$`
-	patternDate      = `^-?([1-9][0-9]{4,}|[0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])` + patternZone + `$`
-	patternDateTime  = `^-?([1-9][0-9]{4,}|[0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T` + patternClock + patternZone + `$`
-	patternTime      = `^` + patternClock + patternZone + `$`
-	patternClock     = `(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|24:00:00(\.0+)?)`
-	patternZone      = `(Z|[-+]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))?`
-	patternYear      = `^-?([1-9][0-9]{4,}|[0-9]{4})` + patternZone + `$`
-	patternYearMonth = `^-?([1-9][0-9]{4,}|[0-9]{4})-(0[1-9]|1[0-2])` + patternZone + `$`
-	patternMonth     = `^--(0[1-9]|1[0-2])` + patternZone + `$`
-	patternMonthDay  = `^--(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])` + patternZone + `$`
-	patternDay       = `^---(0[1-9]|[12][0-9]|3[01])` + patternZone + `$`
-	patternDuration  = `^-?P([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?$`
-	patternHexBinary = `^([0-9a-fA-F]{2})*$`
-	patternBase64    = `^([A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?)*([A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/]|[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[AEIMQUYcgkosw048] ?=|[A-Za-z0-9+/] ?[AQgw] ?= ?=)?$`
-	patternLanguage  = `^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$`
-	patternNMToken   = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]+$`
-	patternXMLName   = `^[:_\pL][-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]*$`
-	patternNCName    = `^[_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]*$`
-	patternQName     = `^([_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]*:)?[_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]*$`
-	patternNMTokens  = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+( [-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+)*$`
+	patternBoolean     = `^(true|false|1|0)$`
+	patternDecimal     = `^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`
+	patternInteger     = `^[-+]?[0-9]+$`
+	patternDouble      = `^([-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|-?INF|NaN)$`
+	patternDate        = `^-?` + patternFullYear + `-` + patternMonthDigits + `-` + patternDayDigits + patternZone + `$`
+	patternDateTime    = `^-?` + patternFullYear + `-` + patternMonthDigits + `-` + patternDayDigits + `T` + patternClock + patternZone + `$`
+	patternTime        = `^` + patternClock + patternZone + `$`
+	patternClock       = `([01][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|2([0-3]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|4:00:00(\.0+)?))`
+	patternZone        = `(Z|[-+](0[0-9]:[0-5][0-9]|1([0-3]:[0-5][0-9]|4:00)))?`
+	patternYear        = `^-?` + patternFullYear + patternZone + `$`
+	patternYearMonth   = `^-?` + patternFullYear + `-` + patternMonthDigits + patternZone + `$`
+	patternMonth       = `^--` + patternMonthDigits + patternZone + `$`
+	patternMonthDay    = `^--` + patternMonthDigits + `-` + patternDayDigits + patternZone + `$`
+	patternDay         = `^---` + patternDayDigits + patternZone + `$`
+	patternDuration    = `^-?P((` + patternYears + `)(T(` + patternHours + `))?|T(` + patternHours + `))$`
+	patternYears       = `[0-9]+Y([0-9]+M)?([0-9]+D)?|[0-9]+M([0-9]+D)?|[0-9]+D`
+	patternHours       = `[0-9]+H([0-9]+M)?([0-9]+(\.[0-9]+)?S)?|[0-9]+M([0-9]+(\.[0-9]+)?S)?|[0-9]+(\.[0-9]+)?S`
+	patternFullYear    = `([1-9][0-9]{3,}|0[0-9]{3})`
+	patternMonthDigits = `(0[1-9]|1[0-2])`
+	patternDayDigits   = `(0[1-9]|[12][0-9]|3[01])`
+	patternHexBinary   = `^([0-9a-fA-F]{2})*$`
+	patternBase64      = `^([A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?)*([A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/]|[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[AEIMQUYcgkosw048] ?=|[A-Za-z0-9+/] ?[AQgw] ?= ?=)?$`
+	patternLanguage    = `^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$`
+	patternNMToken     = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]+$`
+	patternXMLName     = `^[:_\pL][-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]*$`
+	patternNCName      = `^[_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]*$`
+	patternQName       = `^([_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]*:)?[_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]*$`
+	patternNMTokens    = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+( [-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+)*$`
 )
+
+// patternPlainDecimal is a decimal as canonical types write it.
+const patternPlainDecimal = `^-?[0-9]+(\.[0-9]+)?$`
+
+// byHand are expressions so frequent, or with values so long, that they are
+// matched by functions of their own.
+var byHand = map[string]func(string) bool{
+	patternDecimal: isDecimal, patternPlainDecimal: isPlainDecimal, patternBase64: isBase64,
+}
 
 // patternNames are the names under which texts speak of those expressions.
 var patternNames = map[string]string{
@@ -37,7 +51,7 @@ var patternNames = map[string]string{
 	patternMonth: "gMonth", patternMonthDay: "gMonthDay", patternDay: "gDay", patternDuration: "duration",
 	patternHexBinary: "hexBinary", patternBase64: "base64Binary", patternLanguage: "language",
 	patternNMToken: "NMTOKEN", patternXMLName: "Name", patternNCName: "NCName", patternQName: "QName", patternNMTokens: "NMTOKENS",
-	`^-?[0-9]+(\.[0-9]+)?$`: "decimal",
+	patternPlainDecimal: "decimal",
 }
 
 // patternName is what texts call an expression: its name, or itself.
