@@ -86,7 +86,7 @@ func (c *compactor) compact(ctx context.Context) error {
 			}
 			continue
 		}
-		runs, _ := c.index.sources()
+		runs, _, _ := c.index.sources()
 		group := mergeable(runs, c.index.sizes)
 		if group == nil {
 			return nil
@@ -149,12 +149,14 @@ func (c *compactor) flush(ctx context.Context, m *memtable) error {
 
 // merge makes one run of several that follow one another.
 func (c *compactor) merge(ctx context.Context, runs []*run) error {
-	entries, recalls := 0, 0
+	entries, recalls, bits := 0, 0, 0
 	for _, r := range runs {
 		entries += r.entries
 		recalls += r.recalls
+		bits = max(bits, r.bits)
 	}
 	b := c.builder(runs[0].first, runs[len(runs)-1].last, entries, recalls)
+	b.run.bits = max(bits, b.run.bits) // so that its blocks divide those of the others
 	heads := make([]head, len(runs))
 	for i, r := range runs {
 		heads[i] = head{run: r, block: -1}
@@ -185,7 +187,6 @@ type head struct {
 
 // load reads the run's block that the merged run's block falls into.
 func (h *head) load(ctx context.Context, blocks *sql.Stmt, merged int64, mergedBits int) error {
-	// A merged run has at least as many blocks as any that went into it.
 	block := merged >> (mergedBits - h.run.bits)
 	if block == h.block {
 		return nil
@@ -281,7 +282,7 @@ func (b *builder) finish(ctx context.Context, merged ...*run) error {
 // sweep deletes the blocks of runs that are no more, or never came to be because
 // the hub was stopped.
 func (c *compactor) sweep(ctx context.Context) error {
-	runs, _ := c.index.sources()
+	runs, _, _ := c.index.sources()
 	for from := int64(0); ; {
 		var id sql.NullInt64
 		if err := c.firstBlock.QueryRowContext(ctx, from).Scan(&id); err != nil {

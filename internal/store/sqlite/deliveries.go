@@ -32,12 +32,14 @@ const (
 	settledSQL = `SELECT q.key FROM json_each(?) AS q JOIN deliveries AS d
 		ON d.subscription = ? AND d.document = unhex(q.value ->> 0) AND d.record = q.value ->> 1
 		WHERE d.status <> 3`
-	deliveriesSQL = `SELECT document, record, status, attempts, at, detail FROM deliveries
-		WHERE subscription = ? AND (document, record) > (?, ?)`
-	deliveriesAllSQL       = deliveriesSQL + ` ORDER BY document, record LIMIT ?`
-	deliveriesDeliveredSQL = deliveriesSQL + ` AND status = 1 ORDER BY document, record LIMIT ?`
-	// The status twice, so that the index of open deliveries serves.
-	deliveriesOpenSQL = deliveriesSQL + ` AND status <> 1 AND status = ? ORDER BY document, record LIMIT ?`
+
+	deliveriesSQL          = `SELECT document, record, status, attempts, at, detail FROM deliveries `
+	deliveriesAfterSQL     = ` WHERE subscription = ? AND (document, record) > (?, ?)`
+	deliveriesAllSQL       = deliveriesSQL + deliveriesAfterSQL + ` ORDER BY document, record LIMIT ?`
+	deliveriesDeliveredSQL = deliveriesSQL + deliveriesAfterSQL + ` AND status = 1 ORDER BY document, record LIMIT ?`
+	// The status twice: the index is of those that are not delivered.
+	deliveriesOpenSQL = deliveriesSQL + `INDEXED BY deliveries_open` + deliveriesAfterSQL +
+		` AND status <> 1 AND status = ? ORDER BY document, record LIMIT ?`
 )
 
 // names gives each subscription a number.

@@ -94,7 +94,7 @@ func compareEntries(a, b entry) int {
 
 // memtable holds the newest entries. Those of one hash are chained, newest first.
 type memtable struct {
-	first, last int64 // the numbers it covers; last once it is sealed
+	first, last int64 // the numbers it covers; last is set when it is sealed
 	entries     []entry
 	before      []int32 // the older entry of the same hash, or -1
 	newest      map[uint64]int32
@@ -145,7 +145,9 @@ type keyIndex struct {
 	mu     sync.RWMutex
 	runs   []*run      // oldest first
 	tables []*memtable // oldest first; the last is the one that grows
-	sizes  sizes
+	// committed is the highest number on disk; the memtable may be ahead of it.
+	committed int64
+	sizes     sizes
 }
 
 // loadIndex reads the runs, and fills the memtable from the documents after them.
@@ -158,8 +160,7 @@ func loadIndex(ctx context.Context, db *sql.DB, c *codec, z sizes) (*keyIndex, e
 	if len(runs) > 0 {
 		covered = runs[len(runs)-1].last
 	}
-	m := newMemtable(covered + 1)
-	m.last = covered
+	x := &keyIndex{runs: runs, tables: []*memtable{newMemtable(covered + 1)}, committed: covered, sizes: z}
 	rows, err := db.QueryContext(ctx, `SELECT `+rowColumns+` FROM documents WHERE no > ? ORDER BY no`, covered)
 	if err != nil {
 		return nil, err
@@ -170,13 +171,10 @@ func loadIndex(ctx context.Context, db *sql.DB, c *codec, z sizes) (*keyIndex, e
 		if err != nil {
 			return nil, err
 		}
-		indexDocument(m.add, d)
-		m.last = d.no + int64(len(d.records))
+		indexDocument(x.active().add, d)
+		x.committed = d.no + int64(len(d.records))
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return &keyIndex{runs: runs, tables: []*memtable{m}, sizes: z}, nil
+	return x, rows.Err()
 }
 
 // indexDocument adds all entries of a document: its bytes and the identities of
@@ -198,13 +196,6 @@ func indexDocument(add func(hash uint64, ref int64), d *row) {
 	if d.document.Accepted > 0 {
 		add(documentHash(d.document.Agency, d.document.SHA256), d.no)
 	}
-}
-
-// last is the highest number indexed.
-func (x *keyIndex) last() int64 {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.tables[len(x.tables)-1].last
 }
 
 func (x *keyIndex) active() *memtable { return x.tables[len(x.tables)-1] }
@@ -234,11 +225,12 @@ func (x *keyIndex) undo(mark int) {
 func (x *keyIndex) seal(last int64) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.committed = last
 	m := x.active()
-	m.last = last
 	if len(m.entries) < x.sizes.memtable {
 		return false
 	}
+	m.last = last
 	x.tables = append(x.tables, newMemtable(last+1))
 	return true
 }
@@ -253,12 +245,12 @@ func (x *keyIndex) oldest() *memtable {
 	return x.tables[0]
 }
 
-// sources returns what the index is made of at this moment. Runs never change.
-// Memtables do: refsIn guards them.
-func (x *keyIndex) sources() ([]*run, []*memtable) {
+// sources returns what the index is made of at this moment, and how much of it is
+// committed. Runs never change. Memtables do: refsIn guards them.
+func (x *keyIndex) sources() ([]*run, []*memtable, int64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.runs, x.tables
+	return x.runs, x.tables, x.committed
 }
 
 // replace puts r in the place of the runs or the memtable whose numbers it covers.
@@ -292,7 +284,7 @@ func (x *keyIndex) refsIn(m *memtable, dst []int64, hash uint64) []int64 {
 
 // recalled returns all numbers of a recall hash, ascending. The writer calls it.
 func (x *keyIndex) recalled(ctx context.Context, blocks *sql.Stmt, hash uint64) ([]int64, error) {
-	runs, tables := x.sources()
+	runs, tables, _ := x.sources()
 	var refs []int64
 	for _, r := range runs {
 		if !r.mayHold(hash) {
@@ -309,7 +301,7 @@ func (x *keyIndex) recalled(ctx context.Context, blocks *sql.Stmt, hash uint64) 
 	return refs, nil
 }
 
-// page returns numbers of hash beyond after, in ascending order or, when newest,
+// page returns the committed numbers of hash beyond after, in ascending order or, when newest,
 // in descending: at least limit of them unless there are no more.
 func (x *keyIndex) page(ctx context.Context, blocks *sql.Stmt, hash uint64, after int64, limit int, newest bool) ([]int64, error) {
 	for {
@@ -321,14 +313,14 @@ func (x *keyIndex) page(ctx context.Context, blocks *sql.Stmt, hash uint64, afte
 }
 
 func (x *keyIndex) tryPage(ctx context.Context, blocks *sql.Stmt, hash uint64, after int64, limit int, newest bool) ([]int64, error) {
-	runs, tables := x.sources()
+	runs, tables, committed := x.sources()
 	var found []int64
 	take := func(refs []int64) {
 		if newest {
 			slices.Reverse(refs)
 		}
 		for _, ref := range refs {
-			if (newest && ref < after) || (!newest && ref > after) {
+			if ref <= committed && ((newest && ref < after) || (!newest && ref > after)) {
 				found = append(found, ref)
 			}
 		}

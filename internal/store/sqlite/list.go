@@ -108,8 +108,11 @@ func (s *Store) recordsOfKey(ctx context.Context, q store.Query, after int64, li
 					return err
 				}
 			}
-			// A record of the moment may be in the index but not on disk.
-			if r, ok := d.record(seq); ok && matches(r, &q) && !yield(*r) {
+			r, ok := d.record(seq)
+			if !ok {
+				return fmt.Errorf("record %d is missing", seq)
+			}
+			if matches(r, &q) && !yield(*r) {
 				return nil
 			}
 		}

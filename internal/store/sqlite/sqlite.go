@@ -82,8 +82,7 @@ func open(ctx context.Context, path string, log *zap.Logger, z sizes) (*Store, e
 	}
 	s := &Store{path: path, log: log, recorded: make(chan struct{}, 1)}
 	if err := s.start(ctx, z); err != nil {
-		s.release()
-		return nil, fmt.Errorf("opening the store %s: %w", path, err)
+		return nil, fmt.Errorf("opening the store %s: %w", path, errors.Join(err, s.release()))
 	}
 	return s, nil
 }
@@ -123,8 +122,7 @@ func (s *Store) start(ctx context.Context, z sizes) error {
 		return fmt.Errorf("starting the writer: %w", err)
 	}
 	if s.compactor, err = startCompactor(ctx, s); err != nil {
-		s.writer.stop()
-		return fmt.Errorf("starting the compactor: %w", err)
+		return errors.Join(fmt.Errorf("starting the compactor: %w", err), s.writer.stop())
 	}
 	return nil
 }
@@ -207,9 +205,9 @@ func (s *Store) Stats() Stats {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.compactor.stop()
-		s.writer.stop()
-		_, err := s.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
-		s.closed = errors.Join(err, s.release())
+		stopped := s.writer.stop()
+		_, err := s.write.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		s.closed = errors.Join(stopped, err, s.release())
 	})
 	return s.closed
 }

@@ -36,6 +36,7 @@ type job struct {
 // writer is the one goroutine that writes.
 type writer struct {
 	conn          *sql.Conn
+	statements    []*sql.Stmt
 	codec         *codec
 	index         *keyIndex
 	subscriptions *names
@@ -70,7 +71,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	}
 	w := &writer{
 		conn: conn, codec: s.codec, index: s.index, subscriptions: s.subscriptions, outbox: s.outbox, recorded: s.recorded,
-		compact: make(chan struct{}, 1), next: s.index.last() + 1,
+		compact: make(chan struct{}, 1), next: s.index.committed + 1,
 		jobs: make(chan *job, groupJobs), ended: make(chan struct{}),
 	}
 	for _, p := range []struct {
@@ -100,8 +101,9 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		{&w.probe, `UPDATE probe SET at = ?`},
 	} {
 		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil {
-			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.query, err), conn.Close())
+			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.query, err), w.close())
 		}
+		w.statements = append(w.statements, *p.stmt)
 	}
 	w.dictionaries = uint64(len(s.codec.byID))
 	go w.run()
@@ -148,20 +150,29 @@ func (w *writer) submit(ctx context.Context, j *job) error {
 	}
 }
 
+// close gives the connection back. Its statements are not closed with it.
+func (w *writer) close() error {
+	errs := make([]error, 0, len(w.statements)+1)
+	for _, stmt := range w.statements {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
 func (w *writer) waiting() int { return len(w.jobs) }
 
 // stop takes no more jobs, finishes those that wait and ends the goroutine.
-func (w *writer) stop() {
+func (w *writer) stop() error {
 	w.mu.Lock()
 	w.stopped = true
 	close(w.jobs)
 	w.mu.Unlock()
 	<-w.ended
+	return w.close()
 }
 
 func (w *writer) run() {
 	defer close(w.ended)
-	defer w.conn.Close() //nolint:errcheck // closing the pool closes it again and reports
 	group := make([]*job, 0, groupJobs)
 	for j := range w.jobs {
 		group = w.collect(group[:0], j)
