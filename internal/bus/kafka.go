@@ -159,7 +159,7 @@ func (k *Kafka) EnsureTopics(ctx context.Context, topics []string) error {
 			}
 		}
 	}
-	if err := k.awaitLeaders(ctx, topics); err != nil {
+	if err := k.awaitLeaders(ctx, topics, 50*time.Millisecond); err != nil {
 		return err
 	}
 	k.mu.Lock()
@@ -190,10 +190,10 @@ func (k *Kafka) topicConfig(topic string) kafka.TopicConfig {
 	return c
 }
 
-// awaitLeaders waits until the brokers and the transport's own picture of them
+// awaitLeaders waits, looking again every interval, until the brokers and the transport's own picture of them
 // have a leader for every partition of the topics.
-func (k *Kafka) awaitLeaders(ctx context.Context, topics []string) error {
-	tick := time.NewTicker(50 * time.Millisecond)
+func (k *Kafka) awaitLeaders(ctx context.Context, topics []string, interval time.Duration) error {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		err := k.leaders(ctx, topics)

@@ -491,7 +491,7 @@ func TestConfigValidate(t *testing.T) {
 		{"replicas", func(c *bus.Config) { c.Replication, c.Topic.MinInSyncReplicas = 2, 3 }, "more than replication 2"},
 		{"negative", func(c *bus.Config) { c.Replication = -1 }, "must not be negative"},
 		{"message size", func(c *bus.Config) { c.MaxMessageBytes = 10 }, "maxMessageBytes"},
-		{"poll", func(c *bus.Config) { c.PollWait = 0 }, "pollWait: must be at least 1ms"},
+		{"poll", func(c *bus.Config) { c.PollWait = 0 }, "pollWait: must be between 1ms and 1h"},
 		{"session", func(c *bus.Config) { c.SessionTimeout = 2 * time.Second }, "three times heartbeatInterval"},
 		{"mechanism", func(c *bus.Config) { c.SASL.Mechanism = "gssapi" }, "none of plain"},
 		{"user", func(c *bus.Config) { c.SASL.Mechanism = bus.SASLPlain }, "sasl.username: missing"},

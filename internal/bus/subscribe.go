@@ -30,7 +30,8 @@ const (
 //
 // Offsets are committed in the background at least CommitInterval apart, and
 // whenever the member gives its partitions away. A message that expired before
-// the group read it is skipped and logged. The topics must exist.
+// the group read it is skipped and logged. Topics that do not exist yet are
+// waited for.
 func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h Handler) error {
 	if group == "" || len(topics) == 0 {
 		return errors.New("subscribing: a group and at least one topic are needed")
@@ -41,6 +42,9 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 	}
 	defer leave()
 	log := k.log.With(zap.String("group", group))
+	if k.awaitLeaders(ctx, topics, time.Second) != nil {
+		return nil
+	}
 	for ctx.Err() == nil {
 		if err := k.member(ctx, log, group, topics, h); err != nil && ctx.Err() == nil {
 			log.Warn("rebuilding the group membership", zap.Error(err))
@@ -59,10 +63,13 @@ func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topic
 		ID: group, Brokers: k.cfg.Brokers, Dialer: &d, Topics: topics,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},
 		HeartbeatInterval: k.cfg.HeartbeatInterval,
-		SessionTimeout:    k.cfg.SessionTimeout,
-		RebalanceTimeout:  rebalanceTimeout,
-		JoinGroupBackoff:  joinBackoff,
-		StartOffset:       kafka.FirstOffset,
+		// Partitions that are added to a topic must find a reader.
+		WatchPartitionChanges:  true,
+		PartitionWatchInterval: time.Minute,
+		SessionTimeout:         k.cfg.SessionTimeout,
+		RebalanceTimeout:       rebalanceTimeout,
+		JoinGroupBackoff:       joinBackoff,
+		StartOffset:            kafka.FirstOffset,
 	})
 	if err != nil {
 		links.close()
@@ -144,10 +151,10 @@ func newConsumer(k *Kafka, gen *kafka.Generation, log *zap.Logger, h Handler) *c
 	return c
 }
 
-// run works until ctx or the generation ends, or the generation is not worth
+// run works until parent or the generation ends, or the generation is not worth
 // going on with, which is its error. All that was handled is committed then.
-func (c *consumer) run(ctx, genCtx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (c *consumer) run(parent, genCtx context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
 	stop := context.AfterFunc(genCtx, func() { cancel(nil) })
 	defer stop()
 	defer cancel(nil)
@@ -174,10 +181,10 @@ func (c *consumer) run(ctx, genCtx context.Context) error {
 	workers.Wait()
 	close(handled)
 	committer.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	if parent.Err() != nil || genCtx.Err() != nil {
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // work hands a partition's messages to the handler, one batch after another.

@@ -144,9 +144,15 @@ func FuzzFromMessage(f *testing.F) {
 	add(bus.Message{})
 	f.Fuzz(func(t *testing.T, spec, id, typ, source, at, version, seq, subject, keyName string, body []byte) {
 		m := bus.Message{Value: body, Headers: []bus.Header{
-			{Key: HeaderSpecVersion, Value: spec}, {Key: HeaderID, Value: id}, {Key: HeaderType, Value: typ},
-			{Key: HeaderSource, Value: source}, {Key: HeaderTime, Value: at}, {Key: HeaderVersion, Value: version},
-			{Key: HeaderSeq, Value: seq}, {Key: HeaderSubject, Value: subject}, {Key: HeaderKeyName, Value: keyName},
+			{Key: HeaderSpecVersion, Value: spec},
+			{Key: HeaderID, Value: id},
+			{Key: HeaderType, Value: typ},
+			{Key: HeaderSource, Value: source},
+			{Key: HeaderTime, Value: at},
+			{Key: HeaderVersion, Value: version},
+			{Key: HeaderSeq, Value: seq},
+			{Key: HeaderSubject, Value: subject},
+			{Key: HeaderKeyName, Value: keyName},
 		}}
 		r, err := FromMessage(&m)
 		if err != nil {

@@ -13,6 +13,19 @@ import (
 	"tongqu/internal/bus"
 )
 
+// lateTopic subscribes to a topic that another instance makes afterwards.
+func lateTopic(t *testing.T, b Broker) {
+	t.Helper()
+	k := open(t, b, nil)
+	first := topic(t, k)
+	late := first + ".late"
+	s := newSink()
+	subscribe(t, k, first, []string{first, late}, s.take)
+	require.NoError(t, open(t, b, nil).EnsureTopics(t.Context(), []string{late}))
+	publish(t, k, numbered(late, 0, 50, 5))
+	s.wait(t, "all messages", atLeast(50))
+}
+
 func resume(t *testing.T, b Broker) {
 	t.Helper()
 	k := open(t, b, nil)
