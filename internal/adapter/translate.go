@@ -186,10 +186,10 @@ func (r *Record) finish(canonical *schema.Schema, ds []Deviation) {
 	}
 	shape := canonical.Shape()
 	r.Keys = make([]record.Key, 0, len(shape.Keys))
-	for _, k := range shape.Keys {
+	for i, k := range shape.Keys {
 		if value, ok := keyValue(r.Root, k.Paths); ok {
 			r.Keys = append(r.Keys, record.Key{Name: k.Name, Value: value})
-		} else if len(r.Keys) == 0 {
+		} else if i == 0 && !r.Faults.Refuses() {
 			// without its identity a record is no version of anything
 			r.Faults = append(r.Faults, fault.New(fault.SchemaRequired, r.Source.Place(), "", strings.Join(k.Paths, ", ")))
 		}

@@ -29,7 +29,7 @@ const (
 	deleteDeliverySQL = `DELETE FROM deliveries WHERE subscription = ? AND document = ? AND record = ?`
 
 	// settledSQL takes a JSON array of [document in hex, record].
-	settledSQL = `SELECT q.key FROM json_each(?) AS q JOIN deliveries AS d
+	settledSQL = `SELECT q.key FROM json_each(?) AS q CROSS JOIN deliveries AS d -- in this order
 		ON d.subscription = ? AND d.document = unhex(q.value ->> 0) AND d.record = q.value ->> 1
 		WHERE d.status <> 3`
 
