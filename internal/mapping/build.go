@@ -94,6 +94,7 @@ type check struct {
 	// via is how to get to scope from the record.
 	via    []int
 	value  string
+	bad    *trouble
 	title  string
 	shared bool
 }
@@ -553,14 +554,11 @@ func (s *state) add(f fault.Fault, shared bool) {
 }
 
 // check compares the constants that the source must hold where they stand.
-func (s *state) check(shared bool) {
+func (s *state) check() {
 	for i := range s.checks {
-		c := &s.checks[i]
-		switch {
-		case c.shared != shared:
-		case len(c.via) == 0:
+		if c := &s.checks[i]; len(c.via) == 0 {
 			s.compare(c)
-		default:
+		} else {
 			s.each(c.via, func() bool { s.compare(c); return true })
 		}
 	}
@@ -568,10 +566,10 @@ func (s *state) check(shared bool) {
 
 func (s *state) compare(c *check) {
 	n := s.node(c.scope, c.slot)
-	if n == nil || trim(n.Text) == c.value {
+	if n == nil || trim(n.Text) == c.value || s.toldAlready(n, c.bad) {
 		return
 	}
-	f := fault.New(fault.MapValue, n.Place(), n.Text, c.value).WithRule("const " + c.value).WithName(c.title)
+	f := fault.New(c.bad.code, n.Place(), n.Text, c.bad.arg).WithRule(c.bad.rule).WithName(c.title)
 	if !s.encoding {
 		f = f.Flagged()
 	}

@@ -107,7 +107,12 @@ type constCodec struct {
 }
 
 func newConstCodec(value string) codec {
-	return &constCodec{value: value, bad: &trouble{code: fault.MapValue, arg: value, rule: "const " + value}}
+	return &constCodec{value: value, bad: constantOnly(value)}
+}
+
+// constantOnly is the trouble of any other value.
+func constantOnly(value string) *trouble {
+	return &trouble{code: fault.MapValue, arg: value, rule: "const " + value}
 }
 
 func (c *constCodec) decode(s string) (string, *trouble) {
@@ -123,13 +128,6 @@ func (c *constCodec) encode(s string) (string, *trouble) { return c.decode(s) }
 type call struct {
 	name string
 	args []string
-}
-
-func (c call) String() string {
-	if len(c.args) == 0 {
-		return c.name
-	}
-	return c.name + "(" + strings.Join(c.args, ",") + ")"
 }
 
 // parseCalls reads what stands after `as:`, one or more calls with blanks

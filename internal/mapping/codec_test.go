@@ -237,12 +237,16 @@ func TestDecimalMinimal(t *testing.T) {
 }
 
 func TestParseCalls(t *testing.T) {
-	tests := []struct{ in, want, err string }{
-		{in: "decimal", want: "decimal"},
-		{in: "flag(Y, N)", want: "flag(Y,N)"},
-		{in: `split(",") code(unit)`, want: "split(,) code(unit)"},
-		{in: `join(" ") time(20060102 150405)`, want: "join( ) time(20060102 150405)"},
-		{in: "flag()", want: "flag"},
+	tests := []struct {
+		in   string
+		want []call
+		err  string
+	}{
+		{in: "decimal", want: []call{{name: "decimal"}}},
+		{in: "flag(Y, N)", want: []call{{"flag", []string{"Y", "N"}}}},
+		{in: `split(",") code(unit)`, want: []call{{"split", []string{","}}, {"code", []string{"unit"}}}},
+		{in: `join(" ") time(20060102 150405)`, want: []call{{"join", []string{" "}}, {"time", []string{"20060102 150405"}}}},
+		{in: "flag()", want: []call{{name: "flag"}}},
 		{in: "time(2006", err: "time: a bracket is not closed"},
 		{in: `split(",`, err: "split: a quote is not closed"},
 		{in: `split("," x)`, err: "split: a bracket is not closed"},
@@ -256,8 +260,7 @@ func TestParseCalls(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err)
-		r := row{calls: calls}
-		require.Equal(t, tt.want, r.codecName())
+		require.Equal(t, tt.want, calls)
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *compiler) encoder() {
 	for _, s := range t.set {
 		of, slot := c.source.slot(s.route.steps)
 		c.checks = append(c.checks, check{
-			scope: of, slot: slot, via: c.source.way(of, []int{0, 1}), value: s.value, title: s.route.shape().Title,
+			scope: of, slot: slot, via: c.source.way(of, []int{0, 1}), value: s.value, bad: constantOnly(s.value), title: s.route.shape().Title,
 		})
 	}
 	for _, resolve := range c.later {
@@ -106,7 +106,7 @@ func (c *compiler) fallback(r *row, l *lead) (value string, ok bool) {
 		return value, ok
 	}
 	if trouble != nil {
-		c.problem(r.mark, "default %q of %s cannot be written as %s", r.fallback, r.path, r.calls[0])
+		c.problem(r.mark, "default %q of %s cannot be written as %s", r.fallback, r.path, r.codecName())
 	}
 	return value, trouble == nil
 }

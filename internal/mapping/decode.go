@@ -41,7 +41,6 @@ func (t *Table) decode(s *state, root *wire.Node) Decoding {
 	s.pick(s.root, root, 0)
 	s.current[0] = 0
 	var d Decoding
-	s.check(true)
 	s.arena.Reserve(s.picked + 2*len(s.frames) + s.objects)
 	d.Records = make([]Decoded, 0, t.expected(s))
 	s.records(t.chain, func() bool {
@@ -51,7 +50,7 @@ func (t *Table) decode(s *state, root *wire.Node) Decoding {
 				return true
 			}
 		}
-		s.check(false)
+		s.check()
 		canonical, _ := s.object(s.plan)
 		if canonical == nil {
 			canonical = &wire.Node{Kind: wire.Object}

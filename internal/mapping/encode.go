@@ -34,7 +34,7 @@ func (t *Table) encode(s *state, records []*wire.Node) (*wire.Node, fault.List) 
 		return nil, append(s.faults, fault.New(fault.MapMissing, fault.Place{}, "", wirePath(t.each, nil)))
 	}
 	s.current[1] = s.first(0, 0)
-	s.each([]int{1}, func() bool { s.check(false); return true })
+	s.each([]int{1}, func() bool { s.check(); return true })
 	s.arena.Reserve(s.picked + 2*len(s.frames) + s.objects)
 	root, _ := s.object(s.plan)
 	if root == nil {

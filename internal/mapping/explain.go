@@ -98,15 +98,8 @@ func (r *row) codecName() string {
 	switch {
 	case r.expr != nil:
 		return "expr"
-	case len(r.calls) == 0:
+	case r.as == "":
 		return "text"
 	}
-	name := ""
-	for i, c := range r.calls {
-		if i > 0 {
-			name += " "
-		}
-		name += c.String()
-	}
-	return name
+	return r.as
 }

@@ -97,3 +97,39 @@ func writePlain(t testing.TB, root *wire.Node) string {
 	require.NoError(t, err)
 	return string(out)
 }
+
+// TestValuesAsRecords: `each` may be a value, however deep, and constants may stand
+// in any of the elements around it.
+func TestValuesAsRecords(t *testing.T) {
+	table, err := loadWorld(t).loadText(t, "Permits", `
+message: Permits
+canonical: demo.permit.v1
+each: permits/goods/labels
+fields:
+  no: .
+  batch: {at: /permits/goods/seq, as: integer}
+set:
+  valid: true
+fixed:
+  /batch: 7
+  /permits/no: A
+`)
+	require.NoError(t, err)
+	doc, err := wire.ReadJSON([]byte(permits), wire.NewDefaultLimits())
+	require.NoError(t, err)
+	d := table.Decode(doc.Root)
+	require.Equal(t, `[{"no":"x","valid":true,"batch":1},{"no":"y","valid":true,"batch":1}]`, jsonOf(d))
+	require.Empty(t, d.Faults)
+	require.Equal(t, "/[1]/permits[1]/goods[1]/labels[2]", d.Records[1].Source.Path())
+
+	root, faults := table.Encode(roots(d))
+	require.Empty(t, faults)
+	require.Equal(t, `[{"batch":7,"permits":[{"no":"A","goods":[{"seq":1,"labels":["x","y"]}]}]}]`, string(wire.AppendJSON(nil, root)))
+
+	doc, err = wire.ReadJSON([]byte(`[{"batch":8,"permits":[{"no":"B","goods":[{"labels":["x","y"]}]}]}]`), wire.NewDefaultLimits())
+	require.NoError(t, err)
+	d = table.Decode(doc.Root)
+	require.Len(t, d.Records, 2)
+	require.Equal(t, []string{"MAP_VALUE flag /[1]/batch 1:11 8", "MAP_VALUE flag /[1]/permits[1]/no 1:30 B"}, told(d.Faults))
+	require.Empty(t, d.Records[0].Faults)
+}

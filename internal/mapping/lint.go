@@ -175,6 +175,9 @@ func (l *linter) kinds() {
 		for _, w := range r.wires {
 			l.wireKind(r, w, codec)
 		}
+		if c, ok := r.codec.(*codeCodec); ok && len(canonical.Enum) > 0 {
+			l.codes(r, c, canonical.Enum)
+		}
 	}
 	for _, c := range l.table.set {
 		if enum := c.route.shape().Enum; len(enum) > 0 && !slices.Contains(enum, c.value) {
@@ -184,6 +187,20 @@ func (l *linter) kinds() {
 	for _, c := range l.table.fixed {
 		if enum := c.route.shape().Enum; len(enum) > 0 && !slices.Contains(enum, c.value) {
 			l.problem(c.mark, "%s cannot be %q: the schema has %v", c.path, c.value, enum)
+		}
+	}
+}
+
+// codes compares a code list with the closed set of canonical values.
+func (l *linter) codes(r *row, c *codeCodec, enum []string) {
+	for _, v := range enum {
+		if _, ok := c.column.Encode(v); !ok && r.encodes() {
+			l.problem(r.mark, "%s can be %q, which %s has no code for", r.path, v, c.column)
+		}
+	}
+	for _, code := range c.column.List().Codes() {
+		if wire, ok := c.column.Encode(code); ok && r.decodes() && !slices.Contains(enum, code) {
+			l.problem(r.mark, "%s turns %q into %q, which %s cannot be", c.column, wire, code, r.path)
 		}
 	}
 }

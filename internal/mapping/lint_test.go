@@ -223,6 +223,8 @@ func TestLintKinds(t *testing.T) {
 		{"decimal", "  kilograms: Head/grams\n", "5:3: kilograms is a decimal: it needs `as: decimal`"},
 		{"time", "  sentAt: Head/time\n", "5:3: sentAt is a time: it needs `as: time(…)`"},
 		{"time as date", "  sentAt: {at: Head/time, as: date(20060102)}\n", "5:3: sentAt is a date-time, not a date"},
+		{"too few codes", "  direction: {at: Head/flag, as: code(state)}\n", `5:3: direction can be "import", which state.demo has no code for`},
+		{"too many codes", "  direction: {at: Head/flag, as: code(state)}\n", `5:3: state.demo turns "2" into "closed", which direction cannot be`},
 		{"set", "  no: Head/no\nset:\n  direction: up\n", `7:3: direction cannot be "up": the schema has [import export]`},
 		{"fixed", "  no: Head/no\nfixed:\n  Head/flag: X\n", `7:3: Head/flag cannot be "X": the schema has [I E]`},
 	}

@@ -287,7 +287,7 @@ func (p *parser) codec(r *row, n *yaml.Node) {
 		p.problem(n, "as: %v", err)
 		return
 	}
-	r.calls = calls
+	r.as, r.calls = strings.TrimSpace(n.Value), calls
 	for _, c := range calls {
 		if !contains(codecNames(), c.name) {
 			p.problem(n, "unknown codec %q%s", c.name, conf.DidYouMean(c.name, codecNames()))
@@ -315,7 +315,7 @@ func (p *parser) codec(r *row, n *yaml.Node) {
 	case len(r.wires) > 1 && r.join == nil:
 		err = fmt.Errorf("several paths need join")
 	case len(calls) > 1 || len(calls) == 1 && r.xml:
-		err = fmt.Errorf("one codec too many: %s", calls[len(calls)-1])
+		err = fmt.Errorf("one codec too many: %s", calls[len(calls)-1].name)
 	case len(calls) == 1:
 		if r.codec, err = newCodec(calls[0], p.lists); r.codec == (textCodec{}) {
 			r.codec = nil

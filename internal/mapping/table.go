@@ -79,6 +79,7 @@ type row struct {
 	path      string
 	canonical route
 	wires     []wireRef
+	as        string
 	calls     []call
 	codec     codec
 	join      *joiner
