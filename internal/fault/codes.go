@@ -143,8 +143,8 @@ var texts = map[Code]text{
 	MapMissing:    {"目标格式必填项 {0} 没有值", "the target format needs {0}, which has no value"},
 	MapExpression: {"表达式 {0} 无法计算：{1}", "expression {0} cannot be computed: {1}"},
 
-	RuleCheckDigit: {"{0} 校验位不正确", "the check digit of the {0} is wrong"},
-	RuleSum:        {"金额不符：{0} 应等于 {1}（{2}），实际 {3}", "does not add up: {0} must be {1} ({2}), found {3}"},
+	RuleCheckDigit: {"校验位不正确（{0}）", "the check digit is wrong ({0})"},
+	RuleSum:        {"金额不符：{0} 应等于 {1}（{2}），实际 {3}", "does not add up: must be {1} ({2}), found {3}"},
 	RuleCodeList:   {"代码不在代码表 {0} 中", "the code is not in list {0}"},
 	RuleExpression: {"不符合规则：{0}", "rule not met: {1}"},
 
