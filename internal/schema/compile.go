@@ -87,10 +87,15 @@ func (c *compiler) finish() {
 			c.describe(cp.to, cp.uses[i])
 		}
 	}
+	for _, s := range c.shapes {
+		s.findOwnFacets()
+	}
 	for _, cp := range c.copies {
+		cp.to.findOwnFacets()
 		if items := cp.to.Items; items != nil {
 			cp.to.Title = cmp.Or(cp.to.Title, items.Title)
 			items.Title = cmp.Or(items.Title, cp.to.Title)
+			cp.to.Namespace = items.Namespace
 		}
 	}
 }
@@ -127,7 +132,7 @@ func (c *compiler) shape(n *wire.Node, namespace string) *Shape {
 			s.unlisted = append(s.unlisted, name)
 		}
 	}
-	s.hasOwnFacets = s.digits || s.ownMin != nil || s.ownMax != nil || s.ownFormat()
+	s.combines = s.allOf != nil || s.anyOf != nil || s.oneOf != nil || s.not != nil || s.cond != nil
 	return s
 }
 

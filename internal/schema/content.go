@@ -227,7 +227,7 @@ func (p *contentParser) atom() (part, error) {
 
 // match walks the child elements of n. It returns the first child that may not
 // stand where it does; or nil and whether the model may end after the last child.
-func (c *content) match(n *wire.Node, namespace string) (*wire.Node, bool) {
+func (c *content) match(n *wire.Node, s *Shape) (*wire.Node, bool) {
 	if c.unordered {
 		return nil, true
 	}
@@ -239,7 +239,7 @@ func (c *content) match(n *wire.Node, namespace string) (*wire.Node, bool) {
 		var here, next uint64
 		for set := candidates; set != 0; set &= set - 1 {
 			i := bits.TrailingZeros64(set)
-			if c.accepts(c.symbols[i], child, namespace) {
+			if s.accepts(c.symbols[i], child) {
 				here |= 1 << i
 				next |= c.follow[i]
 			}
@@ -252,12 +252,13 @@ func (c *content) match(n *wire.Node, namespace string) (*wire.Node, bool) {
 	return nil, ended
 }
 
-func (c *content) accepts(symbol string, n *wire.Node, namespace string) bool {
+// accepts reports whether a symbol of the shape's content model stands for n.
+func (s *Shape) accepts(symbol string, n *wire.Node) bool {
 	switch symbol {
 	case anyElement:
 		return true
 	case otherElement:
-		return n.Space != namespace && n.Space != ""
+		return n.Space != s.Namespace && n.Space != ""
 	}
-	return n.Name == symbol && (!c.wildcards || n.Space == namespace || n.Space == "")
+	return n.Name == symbol && (!s.content.wildcards || s.find(n, 0, true) >= 0)
 }

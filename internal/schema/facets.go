@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -54,7 +55,7 @@ func (s *Shape) effective(raw string, element bool) (text string, blanks bool, v
 	if s.Whitespace != "" {
 		text = s.normalize(raw)
 	}
-	if text == "" && s.HasDefault && element {
+	if raw == "" && s.HasDefault && element {
 		text = s.Default
 	}
 	v = s.judge(text)
@@ -70,9 +71,25 @@ func (s *Shape) effective(raw string, element bool) (text string, blanks bool, v
 	return text, false, v
 }
 
-// judge says what the library would say of a string and the facets that are
-// JSON Schema's.
+// judge says what the library would say of a string.
 func (s *Shape) judge(text string) verdict {
+	switch {
+	case s.wildcard || s.always:
+		return valid
+	case s.never, s.types != 0 && s.types&kindString == 0:
+		return invalid
+	}
+	v := s.judgeFacets(text)
+	if s.combines {
+		v = max(v, s.judgeParts(text))
+	}
+	if s.exotic {
+		v = max(v, unsure)
+	}
+	return v
+}
+
+func (s *Shape) judgeFacets(text string) verdict {
 	if s.MinLength > 0 || s.MaxLength >= 0 {
 		if !lengthWithin(text, s.MinLength, s.MaxLength) {
 			return invalid
@@ -81,19 +98,81 @@ func (s *Shape) judge(text string) verdict {
 	if s.pattern != nil && !s.pattern.match(text) {
 		return invalid
 	}
-	if s.enum && !s.exotic {
-		found := false
-		for _, e := range s.Enum {
-			found = found || e == text
+	if s.enum && !slices.Contains(s.Enum, text) {
+		if s.exotic { // there may be other values than strings
+			return unsure
 		}
-		if !found {
-			return invalid
-		}
+		return invalid
 	}
 	if s.Format != "" {
 		return s.judgeFormat(text)
 	}
 	return valid
+}
+
+// judgeParts judges a string by allOf, anyOf, oneOf, not and if.
+func (s *Shape) judgeParts(text string) verdict {
+	v := valid
+	for _, b := range s.allOf {
+		v = max(v, b.judge(text))
+	}
+	if s.anyOf != nil {
+		v = max(v, anyOf(s.anyOf, func(b *Shape) verdict { return b.judge(text) }))
+	}
+	if s.oneOf != nil {
+		v = max(v, oneOf(s.oneOf, func(b *Shape) verdict { return b.judge(text) }))
+	}
+	if s.not != nil {
+		v = max(v, invalid-s.not.judge(text))
+	}
+	if s.cond == nil {
+		return v
+	}
+	switch s.cond.judge(text) {
+	case valid:
+		if s.then != nil {
+			v = max(v, s.then.judge(text))
+		}
+	case invalid:
+		if s.other != nil {
+			v = max(v, s.other.judge(text))
+		}
+	case unsure:
+		v = max(v, unsure)
+	}
+	return v
+}
+
+// anyOf is the verdict of alternatives of which one must hold.
+func anyOf(branches []*Shape, judge func(*Shape) verdict) verdict {
+	v := invalid
+	for _, b := range branches {
+		v = min(v, judge(b))
+	}
+	return v
+}
+
+// oneOf is the verdict of alternatives of which exactly one must hold.
+func oneOf(branches []*Shape, judge func(*Shape) verdict) verdict {
+	hits, doubts := 0, 0
+	for _, b := range branches {
+		switch judge(b) {
+		case valid:
+			hits++
+		case unsure:
+			doubts++
+		case invalid:
+		}
+	}
+	switch {
+	case hits > 1:
+		return invalid
+	case doubts > 0:
+		return unsure
+	case hits == 1:
+		return valid
+	}
+	return invalid
 }
 
 // lengthWithin compares the number of characters; it counts them only when the
@@ -141,7 +220,29 @@ func (s *Shape) ownFormat() bool {
 
 // fits reports whether a string has the facets that JSON Schema cannot express.
 func (s *Shape) fits(text string) bool {
-	return !s.hasOwnFacets || s.digitsFit(text) && s.ownMin.fits(text, -1) && s.ownMax.fits(text, 1) && s.formatFits(text)
+	if !s.hasOwnFacets {
+		return true
+	}
+	if !s.digitsFit(text) || !s.ownMin.fits(text, -1) || !s.ownMax.fits(text, 1) || !s.formatFits(text) {
+		return false
+	}
+	for _, b := range s.allOf {
+		if !b.fits(text) {
+			return false
+		}
+	}
+	return s.anyOf == nil || slices.ContainsFunc(s.anyOf, func(b *Shape) bool { return b.judge(text) != invalid && b.fits(text) })
+}
+
+// findOwnFacets notes in hasOwnFacets whether fits has anything to compare.
+func (s *Shape) findOwnFacets() bool {
+	s.hasOwnFacets = s.digits || s.ownMin != nil || s.ownMax != nil || s.ownFormat()
+	for _, parts := range [][]*Shape{s.allOf, s.anyOf} {
+		for _, b := range parts {
+			s.hasOwnFacets = b.findOwnFacets() || s.hasOwnFacets
+		}
+	}
+	return s.hasOwnFacets
 }
 
 func (s *Shape) digitsFit(text string) bool {
@@ -208,9 +309,6 @@ func (l *limit) rule(side int) string {
 // ownFaults says what is wrong with a string's own facets.
 func (s *Shape) ownFaults(n *wire.Node, text string) fault.List {
 	var l fault.List
-	if s.formatFits(text) && s.digitsFit(text) && s.ownMin.fits(text, -1) && s.ownMax.fits(text, 1) {
-		return nil
-	}
 	if !s.formatFits(text) {
 		l = append(l, s.fault(fault.SchemaFormat, n, strings.TrimPrefix(s.Format, "xs:")).WithRule("format "+s.Format))
 	}
@@ -222,6 +320,12 @@ func (s *Shape) ownFaults(n *wire.Node, text string) fault.List {
 	}
 	if !s.ownMax.fits(text, 1) {
 		l = append(l, s.fault(fault.SchemaRange, n, s.ownMax.rule(1)).WithRule("maximum "+s.ownMax.text))
+	}
+	for _, b := range s.allOf {
+		l = append(l, b.ownFaults(n, text)...)
+	}
+	if len(l) == 0 && !s.fits(text) {
+		l = append(l, s.fault(fault.SchemaCondition, n, s.condition("anyOf")).WithRule("anyOf"))
 	}
 	return l
 }

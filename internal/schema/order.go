@@ -12,7 +12,7 @@ import (
 // model would only repeat.
 func (w *walker) sequence(n *wire.Node, s *Shape, ordered, incomplete bool) {
 	if s.content != nil {
-		if at, ended := s.content.match(n, s.Namespace); at != nil || !ended {
+		if at, ended := s.content.match(n, s); at != nil || !ended {
 			w.contentFault(n, s, at, incomplete)
 		}
 		return

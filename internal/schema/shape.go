@@ -201,6 +201,8 @@ type compiled struct {
 	types kinds
 	// exotic marks keywords that only the JSON Schema library judges.
 	exotic bool
+	// combines says that there is an allOf, anyOf, oneOf, not or if.
+	combines bool
 	// always and never are the schemas true and false.
 	always, never bool
 	// wildcard says that x-any leaves the whole element open.

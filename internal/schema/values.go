@@ -101,8 +101,7 @@ func (c values) add(m map[string]any, k *wire.Node, s *Shape) {
 	}
 	p := s.member(name)
 	switch {
-	case s != nil && s.admits(k):
-	case p == nil && s != nil && s.content != nil && s.content.wildcards && !k.Attr:
+	case s != nil && s.content != nil && s.content.wildcards && !k.Attr && s.find(k, 0, true) < 0:
 	case p != nil && p.Kind == Array && p.Items != nil:
 		items, _ := m[name].([]any)
 		m[name] = append(items, c.ofElement(k, p.Items))

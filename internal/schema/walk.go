@@ -54,19 +54,28 @@ func (w *walker) value(n *wire.Node, s *Shape) verdict {
 	case s.never:
 		return invalid
 	}
-	v := valid
-	if s.exotic {
-		v = unsure
-	}
+	var v verdict
 	if w.isXML {
-		v = max(v, w.element(n, s))
+		v = w.element(n, s)
 	} else {
-		v = max(v, w.json(n, s))
+		v = w.json(n, s)
 	}
-	if s.allOf != nil || s.anyOf != nil || s.oneOf != nil || s.not != nil || s.cond != nil {
+	if s.exotic {
+		v = max(v, unsure)
+	}
+	if s.combines && !w.isText(n, s) {
 		v = max(v, w.combined(n, s))
 	}
 	return v
+}
+
+// isText reports whether n is judged as a string, with all parts of a
+// combination at once.
+func (w *walker) isText(n *wire.Node, s *Shape) bool {
+	if w.isXML {
+		return s.Kind == String || s.Kind == Any && n.IsLeaf()
+	}
+	return n.Kind == wire.Text
 }
 
 // element judges an XML element or attribute: what it is depends on the schema,
@@ -204,6 +213,15 @@ func (w *walker) text(n *wire.Node, s *Shape, raw string, element bool) verdict 
 	if s.Format == formatXSID && v == valid && w.quiet == 0 {
 		w.unique(n, s, text)
 	}
+	w.meaning(n, s, text)
+	return v
+}
+
+// meaning looks a value up in code lists and verifies check digits.
+func (w *walker) meaning(n *wire.Node, s *Shape, text string) {
+	for _, b := range s.allOf {
+		w.meaning(n, b, text)
+	}
 	if s.codes != nil && !s.codes.Has(text) {
 		w.add(func() fault.Fault {
 			return s.fault(fault.RuleCodeList, n, s.Codes).WithRule("codes " + s.Codes).Flagged()
@@ -214,7 +232,6 @@ func (w *walker) text(n *wire.Node, s *Shape, raw string, element bool) verdict 
 			return s.fault(fault.RuleCheckDigit, n, checkNames[s.Check]).WithRule("check " + s.Check).Flagged()
 		})
 	}
-	return v
 }
 
 // unique notes a value that must stand only once in the document.
@@ -285,26 +302,32 @@ func (s *Shape) find(c *wire.Node, next int, isXML bool) int {
 		}
 		return -1
 	}
-	if c.Attr && c.Space != "" || s.admits(c) {
+	if c.Attr && c.Space != "" {
 		return -1
 	}
 	for i := next; i < len(s.Props); i++ {
-		if p := s.Props[i]; p.local == c.Name && p.attribute == c.Attr {
-			return i
+		if s.Props[i].is(c) {
+			return s.unlessForeign(i, c)
 		}
 	}
 	for i := range min(next, len(s.Props)) {
-		if p := s.Props[i]; p.local == c.Name && p.attribute == c.Attr {
-			return i
+		if s.Props[i].is(c) {
+			return s.unlessForeign(i, c)
 		}
 	}
 	return -1
 }
 
-// admits reports whether c is an element of a foreign namespace that a wildcard
-// of the content model may take, whatever its name.
-func (s *Shape) admits(c *wire.Node) bool {
-	return s.content != nil && s.content.wildcards && !c.Attr && c.Space != "" && c.Space != s.Namespace
+// is reports whether c has the property's name.
+func (s *Shape) is(c *wire.Node) bool { return s.local == c.Name && s.attribute == c.Attr }
+
+// unlessForeign is i, unless c is of another namespace than the property and so
+// one that a wildcard of the content model takes.
+func (s *Shape) unlessForeign(i int, c *wire.Node) int {
+	if s.content != nil && s.content.wildcards && !c.Attr && c.Space != "" && c.Space != s.Props[i].Namespace {
+		return -1
+	}
+	return i
 }
 
 // object judges the properties of an object or element.
@@ -511,10 +534,10 @@ func (w *walker) combined(n *wire.Node, s *Shape) verdict {
 	}
 	w.quiet++
 	if s.anyOf != nil {
-		v = max(v, w.anyOf(n, s.anyOf))
+		v = max(v, anyOf(s.anyOf, func(b *Shape) verdict { return w.value(n, b) }))
 	}
 	if s.oneOf != nil {
-		v = max(v, w.oneOf(n, s.oneOf))
+		v = max(v, oneOf(s.oneOf, func(b *Shape) verdict { return w.value(n, b) }))
 	}
 	if s.not != nil {
 		v = max(v, invalid-w.value(n, s.not))
@@ -535,34 +558,4 @@ func (w *walker) combined(n *wire.Node, s *Shape) verdict {
 	}
 	w.partial--
 	return v
-}
-
-func (w *walker) anyOf(n *wire.Node, branches []*Shape) verdict {
-	v := invalid
-	for _, b := range branches {
-		v = min(v, w.value(n, b))
-	}
-	return v
-}
-
-func (w *walker) oneOf(n *wire.Node, branches []*Shape) verdict {
-	hits, doubts := 0, 0
-	for _, b := range branches {
-		switch w.value(n, b) {
-		case valid:
-			hits++
-		case unsure:
-			doubts++
-		case invalid:
-		}
-	}
-	switch {
-	case hits > 1:
-		return invalid
-	case doubts > 0:
-		return unsure
-	case hits == 1:
-		return valid
-	}
-	return invalid
 }

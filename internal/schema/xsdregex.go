@@ -115,6 +115,10 @@ func writeClass(b *strings.Builder, class string, inClass bool) {
 		b.WriteString(strings.Replace(class, "-", `\-`, 1))
 		return
 	}
+	if strings.HasSuffix(class, "}") && strings.Count(class, `\`) == 1 && class[0] == '\\' {
+		b.WriteString(class)
+		return
+	}
 	b.WriteString("[" + class + "]")
 }
 

@@ -62,10 +62,10 @@ var builtins = map[string]builtin{
 	"int":                {pattern: patternInteger, numeric: true, minimum: "-2147483648", maximum: "2147483647"},
 	"short":              {pattern: patternInteger, numeric: true, minimum: "-32768", maximum: "32767"},
 	"byte":               {pattern: patternInteger, numeric: true, minimum: "-128", maximum: "127"},
-	"unsignedLong":       {pattern: patternInteger, numeric: true, minimum: "0", maximum: "18446744073709551615"},
-	"unsignedInt":        {pattern: patternInteger, numeric: true, minimum: "0", maximum: "4294967295"},
-	"unsignedShort":      {pattern: patternInteger, numeric: true, minimum: "0", maximum: "65535"},
-	"unsignedByte":       {pattern: patternInteger, numeric: true, minimum: "0", maximum: "255"},
+	"unsignedLong":       {pattern: patternUnsigned, numeric: true, minimum: "0", maximum: "18446744073709551615"},
+	"unsignedInt":        {pattern: patternUnsigned, numeric: true, minimum: "0", maximum: "4294967295"},
+	"unsignedShort":      {pattern: patternUnsigned, numeric: true, minimum: "0", maximum: "65535"},
+	"unsignedByte":       {pattern: patternUnsigned, numeric: true, minimum: "0", maximum: "255"},
 }
 
 func (b builtin) simple(name string) *simple {

@@ -8,6 +8,7 @@ const (
 	patternBoolean     = `^(true|false|1|0)$`
 	patternDecimal     = `^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`
 	patternInteger     = `^[-+]?[0-9]+$`
+	patternUnsigned    = `^[0-9]+$`
 	patternDouble      = `^([-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|-?INF|NaN)$`
 	patternDate        = `^-?` + patternFullYear + `-` + patternMonthDigits + `-` + patternDayDigits + patternZone + `$`
 	patternDateTime    = `^-?` + patternFullYear + `-` + patternMonthDigits + `-` + patternDayDigits + `T` + patternClock + patternZone + `$`
@@ -46,7 +47,7 @@ var byHand = map[string]func(string) bool{
 
 // patternNames are the names under which texts speak of those expressions.
 var patternNames = map[string]string{
-	patternBoolean: "boolean", patternDecimal: "decimal", patternInteger: "integer", patternDouble: "double",
+	patternBoolean: "boolean", patternDecimal: "decimal", patternInteger: "integer", patternUnsigned: "integer", patternDouble: "double",
 	patternDate: "date", patternDateTime: "dateTime", patternTime: "time", patternYear: "gYear", patternYearMonth: "gYearMonth",
 	patternMonth: "gMonth", patternMonthDay: "gMonthDay", patternDay: "gDay", patternDuration: "duration",
 	patternHexBinary: "hexBinary", patternBase64: "base64Binary", patternLanguage: "language",
