@@ -140,7 +140,7 @@ func (s *state) object(p *plan) (n *wire.Node, filled bool) {
 			n.From = groupOf(child, part.form)
 		}
 	}
-	if !filled && !p.always || n.First == nil && n.Text == "" && !(p.required && s.encoding) {
+	if !filled && !p.always || n.First == nil && n.Text == "" && (!p.required || !s.encoding) {
 		s.missing = s.missing[:mark]
 		s.trace = s.trace[:traced]
 		*n = wire.Node{}
@@ -389,15 +389,14 @@ func (s *state) disagree(path string, at *wire.Node, value string) {
 // each runs f with every frame of the last scope of via current, until f returns
 // false; afterwards the first of them is current.
 func (s *state) each(via []int, f func() bool) bool {
-	at := via[0]
+	if len(via) == 0 {
+		return f()
+	}
+	at, rest := via[0], via[1:]
 	head := s.first(s.scopes[at].parent, s.scopes[at].list)
 	for i := head; i != none; i = s.frames[i].next {
 		s.current[at] = i
-		if len(via) > 1 {
-			if !s.each(via[1:], f) {
-				return false
-			}
-		} else if !f() {
+		if !s.each(rest, f) {
 			return false
 		}
 	}
@@ -556,11 +555,8 @@ func (s *state) add(f fault.Fault, shared bool) {
 // check compares the constants that the source must hold where they stand.
 func (s *state) check() {
 	for i := range s.checks {
-		if c := &s.checks[i]; len(c.via) == 0 {
-			s.compare(c)
-		} else {
-			s.each(c.via, func() bool { s.compare(c); return true })
-		}
+		c := &s.checks[i]
+		s.each(c.via, func() bool { s.compare(c); return true })
 	}
 }
 

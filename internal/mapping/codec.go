@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,21 +160,23 @@ func parseCalls(s string) ([]call, error) {
 	return calls, nil
 }
 
+var errOpen = errors.New("a bracket is not closed")
+
 // parseArgs reads arguments up to the closing bracket and returns what follows it.
 func parseArgs(s string) (args []string, rest string, err error) {
 	for {
 		s = strings.TrimLeft(s, " ")
 		var arg string
 		if quoted, ok := strings.CutPrefix(s, `"`); ok {
-			end := strings.IndexByte(quoted, '"')
-			if end < 0 {
-				return nil, "", fmt.Errorf("a quote is not closed")
+			var closed bool
+			if arg, s, closed = strings.Cut(quoted, `"`); !closed {
+				return nil, "", errors.New("a quote is not closed")
 			}
-			arg, s = quoted[:end], strings.TrimLeft(quoted[end+1:], " ")
+			s = strings.TrimLeft(s, " ")
 		} else {
 			end := strings.IndexAny(s, ",)")
 			if end < 0 {
-				return nil, "", fmt.Errorf("a bracket is not closed")
+				return nil, "", errOpen
 			}
 			arg, s = strings.TrimRight(s[:end], " "), s[end:]
 		}
@@ -187,7 +190,7 @@ func parseArgs(s string) (args []string, rest string, err error) {
 			}
 			return args, s[1:], nil
 		default:
-			return nil, "", fmt.Errorf("a bracket is not closed")
+			return nil, "", errOpen
 		}
 	}
 }
@@ -224,7 +227,7 @@ func newCodec(c call, lists *codes.Lists) (codec, error) {
 			return nil, err
 		}
 		if c.args[0] == c.args[1] {
-			return nil, fmt.Errorf("flag needs two different values")
+			return nil, errors.New("flag needs two different values")
 		}
 		return newFlagCodec(c.args[0], c.args[1]), nil
 	case "time":

@@ -12,7 +12,7 @@ import (
 )
 
 // makeCodec makes the codec that `as:` would.
-func makeCodec(t testing.TB, as string, lists *codes.Lists) codec {
+func makeCodec(t *testing.T, as string, lists *codes.Lists) codec {
 	t.Helper()
 	calls, err := parseCalls(as)
 	require.NoError(t, err)

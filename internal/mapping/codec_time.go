@@ -253,8 +253,17 @@ func (c *timeCodec) encode(s string) (string, *trouble) {
 
 // rfcSeconds is RFC 3339 without fraction and zone.
 var rfcSeconds = []part{
-	{what: 'Y'}, {literal: "-"}, {what: 'M'}, {literal: "-"}, {what: 'D'}, {literal: "T"},
-	{what: 'h'}, {literal: ":"}, {what: 'm'}, {literal: ":"}, {what: 's'},
+	{what: 'Y'},
+	{literal: "-"},
+	{what: 'M'},
+	{literal: "-"},
+	{what: 'D'},
+	{literal: "T"},
+	{what: 'h'},
+	{literal: ":"},
+	{what: 'm'},
+	{literal: ":"},
+	{what: 's'},
 }
 
 // readFraction reads ".123456" (or nothing) into milliseconds, cutting the rest off.

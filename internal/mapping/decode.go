@@ -43,7 +43,7 @@ func (t *Table) decode(s *state, root *wire.Node) Decoding {
 	var d Decoding
 	s.arena.Reserve(s.picked + 2*len(s.frames) + s.objects)
 	d.Records = make([]Decoded, 0, t.expected(s))
-	s.records(t.chain, func() bool {
+	s.each(t.chain, func() bool {
 		source := s.frames[s.current[t.recordScope]].node
 		if t.recordSlot >= 0 {
 			if source = s.node(t.recordScope, t.recordSlot); source == nil {
@@ -74,13 +74,4 @@ func (t *Table) expected(s *state) int {
 		n++
 	}
 	return n
-}
-
-// records runs f with every record's scope current.
-func (s *state) records(chain []int, f func() bool) {
-	if len(chain) == 0 {
-		f()
-		return
-	}
-	s.each(chain, f)
 }

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"strings"
 
 	"tongqu/internal/fault"
 	"tongqu/internal/wire"
@@ -52,15 +53,15 @@ func (t *Table) encode(s *state, records []*wire.Node) (*wire.Node, fault.List) 
 // lack is the fault of a required node without a value. It has no place in any
 // document; its path is the target's.
 func (p *plan) lack() fault.Fault {
+	var from []string
+	for _, l := range p.leads {
+		if l.row != nil {
+			from = append(from, l.row.path)
+		}
+	}
 	what := p.path
-	for i, l := range p.leads {
-		if l.row == nil {
-			continue
-		}
-		if i == 0 {
-			what += " ←"
-		}
-		what += " " + l.row.path
+	if len(from) > 0 {
+		what += " ← " + strings.Join(from, ", ")
 	}
 	return fault.New(fault.MapMissing, fault.Place{Path: p.path}, "", what).WithName(p.title).WithRule("required")
 }

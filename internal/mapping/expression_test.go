@@ -94,7 +94,7 @@ func TestComputedRows(t *testing.T) {
 		`<Line><name>a</name><qty>1.5</qty></Line><Line><name>b</name><qty>0</qty></Line></Parcel>`+
 		`<Parcel><Head><no>X-1</no><flag>E</flag><owner>O</owner><place>here</place></Head><Line><name>a</name><qty>x</qty></Line></Parcel>`+
 		`<Sender><code>S</code></Sender></Shipment>`))
-	require.Equal(t, `[{"no":"P-1","direction":"import","place":"here","kilograms":"1.5","items":[{"name":"a","qty":"1.5"},{"qty":"0"}]},`+
+	requireText(t, `[{"no":"P-1","direction":"import","place":"here","kilograms":"1.5","items":[{"name":"a","qty":"1.5"},{"qty":"0"}]},`+
 		`{"no":"O","direction":"export","place":"S"}]`, jsonOf(d))
 	require.Empty(t, d.Records[0].Faults)
 	require.Equal(t, []string{"MAP_NUMBER error /Shipment/Parcel[2]/Line/qty 1:289 x"}, told(d.Records[1].Faults), "a value that another row reads is told once")

@@ -21,12 +21,12 @@ type world struct {
 	schemas *schema.Set
 }
 
-func loadWorld(t testing.TB) world {
-	t.Helper()
+func loadWorld(tb testing.TB) world {
+	tb.Helper()
 	lists, err := codes.Load(os.DirFS("testdata/mappings/codes"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	schemas, err := schema.Load(os.DirFS("testdata/schemas"), lists)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return world{lists, schemas}
 }
 
@@ -35,19 +35,19 @@ func (w world) canonical(name string) *schema.Schema {
 	return s
 }
 
-func (w world) table(t testing.TB, name string) *Table {
-	t.Helper()
+func (w world) table(tb testing.TB, name string) *Table {
+	tb.Helper()
 	s, ok := w.schemas.Schema(name)
-	require.True(t, ok, "no schema %s", name)
+	require.True(tb, ok, "no schema %s", name)
 	table, err := Load(os.DirFS("testdata/mappings"), name, s, w.canonical, w.lists)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return table
 }
 
-func readXML(t testing.TB, s string) *wire.Node {
-	t.Helper()
+func readXML(tb testing.TB, s string) *wire.Node {
+	tb.Helper()
 	doc, err := wire.ReadXML([]byte(s), wire.NewDefaultLimits())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return doc.Root
 }
 
@@ -126,6 +126,12 @@ func jsonOf(d Decoding) string {
 	return string(append(b, ']'))
 }
 
+// requireText compares texts, JSON too, to the letter: the order of members counts.
+func requireText(t *testing.T, want, got string) {
+	t.Helper()
+	require.Equal(t, want, got)
+}
+
 func roots(d Decoding) []*wire.Node {
 	var out []*wire.Node
 	for _, r := range d.Records {
@@ -134,17 +140,17 @@ func roots(d Decoding) []*wire.Node {
 	return out
 }
 
-func readRecords(t testing.TB, array string) []*wire.Node {
-	t.Helper()
+func readRecords(tb testing.TB, array string) []*wire.Node {
+	tb.Helper()
 	doc, err := wire.ReadJSON([]byte(array), wire.NewDefaultLimits())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return slices.Collect(doc.Root.Children())
 }
 
-func writeXML(t testing.TB, root *wire.Node) string {
-	t.Helper()
+func writeXML(tb testing.TB, root *wire.Node) string {
+	tb.Helper()
 	out, err := wire.WriteXML(root, wire.XMLStyle{Prefixes: map[string]string{"urn:demo:shipment": ""}})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return strings.TrimSpace(string(out))
 }
 
@@ -162,7 +168,7 @@ func TestDecode(t *testing.T) {
 	table := w.table(t, "demo/Shipment")
 	root := readXML(t, shipment)
 	d := table.Decode(root)
-	require.Equal(t, shipmentRecords, jsonOf(d))
+	requireText(t, shipmentRecords, jsonOf(d))
 	require.Empty(t, d.Faults)
 	require.Empty(t, d.Records[0].Faults)
 	require.Equal(t, []string{"MAP_CODE flag /Shipment/Parcel[2]/Head/state 31:81 9"}, told(d.Records[1].Faults))
@@ -208,7 +214,7 @@ func TestEncode(t *testing.T) {
 	s, _ := w.schemas.Schema("demo/Shipment")
 	require.Empty(t, s.Check(root))
 	again := table.Decode(root)
-	require.Equal(t, shipmentRecords, jsonOf(again))
+	requireText(t, shipmentRecords, jsonOf(again))
 }
 
 // TestDecodeFaults breaks the shipment in one place at a time.
@@ -303,7 +309,7 @@ func TestDecodeForeign(t *testing.T) {
 	require.Empty(t, table.Decode(readXML(t, "<Other/>")).Records)
 	require.Empty(t, table.Decode(&wire.Node{Kind: wire.Text, Text: "x"}).Records)
 	d := table.Decode(readXML(t, "<Shipment><Parcel/></Shipment>"))
-	require.Equal(t, `[{"kind":"parcel","place":"unknown"}]`, jsonOf(d))
+	requireText(t, `[{"kind":"parcel","place":"unknown"}]`, jsonOf(d))
 }
 
 // TestEncodeFaults changes the first of the canonical records.

@@ -1,7 +1,9 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,7 +78,7 @@ var tableKeys = []string{"message", "canonical", "each", "fields", "fixed", "set
 func (t *Table) parse(p *parser, root *yaml.Node) {
 	sections := map[string]*yaml.Node{}
 	p.members(root, func(key, value *yaml.Node) {
-		if !contains(tableKeys, key.Value) {
+		if !slices.Contains(tableKeys, key.Value) {
 			p.problem(key, "unknown key %q%s", key.Value, conf.DidYouMean(key.Value, tableKeys))
 			return
 		}
@@ -123,15 +125,6 @@ func (t *Table) parse(p *parser, root *yaml.Node) {
 			}
 		})
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // head reads message, canonical and each.
@@ -216,7 +209,7 @@ func (p *parser) row(r *row, key, n *yaml.Node) bool {
 	keys := map[string]*yaml.Node{}
 	if n.Kind == yaml.MappingNode {
 		p.members(n, func(k, v *yaml.Node) {
-			if !contains(rowKeys, k.Value) {
+			if !slices.Contains(rowKeys, k.Value) {
 				p.problem(k, "unknown key %q%s", k.Value, conf.DidYouMean(k.Value, rowKeys))
 				return
 			}
@@ -289,7 +282,7 @@ func (p *parser) codec(r *row, n *yaml.Node) {
 	}
 	r.as, r.calls = strings.TrimSpace(n.Value), calls
 	for _, c := range calls {
-		if !contains(codecNames(), c.name) {
+		if !slices.Contains(codecNames(), c.name) {
 			p.problem(n, "unknown codec %q%s", c.name, conf.DidYouMean(c.name, codecNames()))
 			return
 		}
@@ -301,7 +294,7 @@ func (p *parser) codec(r *row, n *yaml.Node) {
 		calls = calls[1:]
 	case "split":
 		if len(first.args) != 1 || first.args[0] == "" {
-			err = fmt.Errorf("split takes the separator")
+			err = errors.New("split takes the separator")
 		} else {
 			r.split = first.args[0]
 		}
@@ -313,7 +306,7 @@ func (p *parser) codec(r *row, n *yaml.Node) {
 	switch {
 	case err != nil:
 	case len(r.wires) > 1 && r.join == nil:
-		err = fmt.Errorf("several paths need join")
+		err = errors.New("several paths need join")
 	case len(calls) > 1 || len(calls) == 1 && r.xml:
 		err = fmt.Errorf("one codec too many: %s", calls[len(calls)-1].name)
 	case len(calls) == 1:

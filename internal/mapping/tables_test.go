@@ -13,22 +13,22 @@ import (
 )
 
 // repository loads the hub's own schemas and code lists.
-func repository(t testing.TB) (w world, mappings fs.FS) {
-	t.Helper()
+func repository(tb testing.TB) (w world, mappings fs.FS) {
+	tb.Helper()
 	mappings = os.DirFS("../../mappings")
 	lists, err := codes.Load(os.DirFS("../../mappings/codes"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	schemas, err := schema.Load(os.DirFS("../../schemas"), lists)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return world{lists, schemas}, mappings
 }
 
-func (w world) load(t testing.TB, mappings fs.FS, name string) *Table {
-	t.Helper()
+func (w world) load(tb testing.TB, mappings fs.FS, name string) *Table {
+	tb.Helper()
 	s, ok := w.schemas.Schema(name)
-	require.True(t, ok, "no schema %s", name)
+	require.True(tb, ok, "no schema %s", name)
 	table, err := Load(mappings, name, s, w.canonical, w.lists)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return table
 }
 
