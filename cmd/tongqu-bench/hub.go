@@ -50,7 +50,7 @@ func start(ctx context.Context, hub string) (*process, error) {
 		return nil, err
 	}
 	p := &process{dir: dir, token: rand.Text()}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,14 @@ func start(ctx context.Context, hub string) (*process, error) {
 	if err := os.WriteFile(filepath.Join(agencies, "bench.yaml"), fmt.Appendf(nil, agency, hex.EncodeToString(sum[:]), ln.Addr()), 0o600); err != nil {
 		return nil, err
 	}
-	if p.addr, err = freeAddr(); err != nil {
+	if p.addr, err = freeAddr(ctx); err != nil {
 		return nil, err
 	}
 	config := filepath.Join(dir, "tongqu.yaml")
 	if err := os.WriteFile(config, []byte("listen: "+p.addr+"\nlog: {level: warn}\n"), 0o600); err != nil {
 		return nil, err
 	}
-	p.cmd = exec.CommandContext(ctx, hub, "serve", "--config", config, "--data", filepath.Join(dir, "data"), "--override", filepath.Join(dir, "override")) //nolint:gosec // the hub under test
+	p.cmd = exec.CommandContext(ctx, hub, "serve", "--config", config, "--data", filepath.Join(dir, "data"), "--override", filepath.Join(dir, "override"))
 	p.cmd.Stderr = &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -79,8 +79,8 @@ func start(ctx context.Context, hub string) (*process, error) {
 	return p, p.awaitReady(ctx)
 }
 
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddr(ctx context.Context) (string, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

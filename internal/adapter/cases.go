@@ -41,11 +41,12 @@ func (r *Registry) RunCases(files fs.FS, name string) ([]CaseResult, error) {
 			return fmt.Errorf("writing summary: %w", err)
 		}
 		want, err := fs.ReadFile(files, dir+"/expected.json")
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			res.Diff = append(res.Diff, "expected.json is missing: run with --update and read it")
-		} else if err != nil {
+		case err != nil:
 			return fmt.Errorf("reading case: %w", err)
-		} else {
+		default:
 			res.Diff = append(res.Diff, diffJSON(want, got)...)
 		}
 		res.Diff = append(res.Diff, r.roundTrip(t)...)

@@ -111,9 +111,7 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	defer stopInner()
 	work, workCtx := errgroup.WithContext(inner)
 	work.Go(func() error {
-		if err := a.awaitTopics(workCtx); err != nil {
-			return err
-		}
+		a.awaitTopics(workCtx)
 		both, bothCtx := errgroup.WithContext(workCtx)
 		both.Go(func() error { return a.relay.Run(bothCtx) })
 		both.Go(func() error { return a.delivery.Run(bothCtx) })
@@ -194,17 +192,15 @@ func (a *App) deliverySettings() delivery.Settings {
 }
 
 // awaitTopics creates the topics as soon as Kafka answers: a Kafka that is away
-// does not keep the doors shut.
-func (a *App) awaitTopics(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
+// does not keep the doors shut. It gives up when ctx ends.
+func (a *App) awaitTopics(ctx context.Context) {
+	for attempt := 0; ctx.Err() == nil; attempt++ {
 		err := a.bus.EnsureTopics(ctx, a.topics())
-		if err == nil || ctx.Err() != nil {
-			return nil
+		if err == nil {
+			return
 		}
 		a.log.Warn("creating topics", zap.Error(err))
-		if backoff.Wait(ctx, backoff.Delay(attempt, time.Second, 30*time.Second, rand.Float64)) != nil {
-			return nil
-		}
+		_ = backoff.Wait(ctx, backoff.Delay(attempt, time.Second, 30*time.Second, rand.Float64)) // ends early with ctx
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func LoadConfig(path string) (Config, error) {
 	if path == "" {
 		return c, c.Validate("defaults")
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return c, fmt.Errorf("reading configuration: %w", err)
 	}
@@ -135,7 +136,7 @@ func resolve(kind, name string) (string, error) {
 		}
 		return value, nil
 	}
-	data, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return "", fmt.Errorf("reading the value from a file: %w", err)
 	}
@@ -157,7 +158,7 @@ func (c *Config) Validate(file string) error {
 	check(c.Intake.Rate >= 0, "intake.rate must not be below 0")
 	check(c.Intake.FilePoll >= 10*time.Millisecond, "intake.filePoll must be at least 10ms")
 	check(c.Deliver.BackoffBase > 0 && c.Deliver.BackoffMax >= c.Deliver.BackoffBase, "delivery.backoffBase must be above 0 and at most backoffMax")
-	check(strings.Contains("debug info warn error", c.Log.Level), "log.level must be debug, info, warn or error, not %q", c.Log.Level)
+	check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level must be debug, info, warn or error, not %q", c.Log.Level)
 	check(c.Log.Format == "console" || c.Log.Format == "json", "log.format must be console or json, not %q", c.Log.Format)
 	if len(c.Kafka.Brokers) > 0 {
 		err := c.Kafka.Validate()

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -60,7 +61,9 @@ func serveChild(dir string) error {
 	if err != nil {
 		return err
 	}
-	return hub.Run(context.Background(), nil)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return hub.Run(ctx, nil)
 }
 
 // account is every document by id, as the sender, the store and the subscriber saw it.
@@ -110,12 +113,12 @@ func TestCrash(t *testing.T) {
 			require.NoError(t, err, "the hub ended by itself: %s", child.stderr.String())
 		}
 		require.NoError(t, child.cmd.Process.Kill())
-		<-child.died
+		require.Error(t, <-child.died, "killed")
 		cancel()
 		senders.Wait()
 		t.Logf("round %d: killed after %s, %d acknowledged so far", round+1, alive, len(acc.acked))
 	}
-	settled(t, dir, addr, acc)
+	settled(t, dir, addr)
 	acc.check(t, dir, rounds)
 }
 
@@ -256,7 +259,7 @@ func startChild(t *testing.T, dir, addr string) child {
 
 // settled starts the hub a last time, sends again what got no answer, waits
 // until all is delivered, and stops it in order.
-func settled(t *testing.T, dir, addr string, acc *account) {
+func settled(t *testing.T, dir, addr string) {
 	t.Helper()
 	c := startChild(t, dir, addr)
 	token, err := os.ReadFile(filepath.Join(dir, "data", app.OperatorTokenFile))
@@ -277,7 +280,7 @@ func settled(t *testing.T, dir, addr string, acc *account) {
 		return b.Unpublished == 0 && b.Subscriptions["crash-sink"].Delivered == b.Records.Accepted && b.Records.Accepted > 0
 	}, 2*time.Minute, 50*time.Millisecond, "deliveries did not settle: %s", c.stderr)
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
-	<-c.died
+	require.NoError(t, <-c.died)
 }
 
 // check balances the account against the store.

@@ -92,8 +92,7 @@ func DecodeNode(file string, root *yaml.Node, out any) error {
 // syntax takes the line out of a yaml error, which knows no column.
 func syntax(file string, err error) Problem {
 	msg := err.Error()
-	var te *yaml.TypeError
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
 		msg = strings.Join(te.Errors, "; ")
 	}
 	msg = strings.TrimPrefix(msg, "yaml: ")
@@ -189,12 +188,12 @@ func (c *checker) checkStruct(n *yaml.Node, t reflect.Type) {
 	c.unique(n)
 	fields := map[string]reflect.Type{}
 	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
-		fields[name] = t.Field(i).Type
+		fields[name] = f.Type
 		names = append(names, name)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {

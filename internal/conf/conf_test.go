@@ -35,7 +35,7 @@ func TestDecodeFindsAllProblems(t *testing.T) {
 		want     []string
 	}{
 		{"empty is fine", "", nil},
-		{"unknown key", "nmae: x\n", []string{`a.yaml:1:1: unknown key "nmae"; did you mean "name"?`}},
+		{"unknown key", "namme: x\n", []string{`a.yaml:1:1: unknown key "namme"; did you mean "name"?`}},
 		{"far off", "zzzzzz: x\n", []string{`a.yaml:1:1: unknown key "zzzzzz"; valid are items, name, port, texts`}},
 		{"duplicate and wrong type", "name: a\nname: b\nport: many\n", []string{
 			`a.yaml:2:1: key "name" stands twice (first on line 1)`,
