@@ -373,7 +373,7 @@ type joiner struct {
 
 func newJoiner(args []string, wires int) (*joiner, error) {
 	if wires < 2 {
-		return nil, fmt.Errorf("join needs a list of paths")
+		return nil, errors.New("join needs a list of paths")
 	}
 	j := &joiner{count: wires, bad: &trouble{code: "MAP_VALUE", arg: "join " + strings.Join(args, ","), rule: "join"}}
 	switch {
