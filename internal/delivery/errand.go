@@ -91,21 +91,21 @@ func (e *errand) send(ctx context.Context, parcels []parcel, attempts int) error
 		}
 		attempts++
 		answer, err := e.worker.attempt(ctx, turn, parcels, attempts+parcels[0].attempts)
-		var refused *refusal
-		var away *outage
+		refused, isRefusal := errors.AsType[*refusal](err)
+		away, isOutage := errors.AsType[*outage](err)
 		switch {
 		case err == nil:
 			return e.settle(ctx, parcels, store.DeliveryDelivered, attempts, answer)
-		case errors.As(err, &refused) && len(parcels) == 1:
+		case isRefusal && len(parcels) == 1:
 			return e.settle(ctx, parcels, store.DeliveryParked, attempts, string(fault.DeliveryRefused)+" "+refused.reason)
-		case errors.As(err, &refused):
+		case isRefusal:
 			for i := range parcels {
 				if err := e.send(ctx, parcels[i:i+1], attempts); err != nil {
 					return err
 				}
 			}
 			return nil
-		case !errors.As(err, &away) || !e.patient:
+		case !isOutage || !e.patient:
 			return err
 		case !waiting:
 			waiting = true

@@ -41,14 +41,14 @@ func TestRefusedBatchIsSplit(t *testing.T) {
 	for i, want := range []store.DeliveryStatus{
 		store.DeliveryDelivered, store.DeliveryParked, store.DeliveryDelivered, store.DeliveryDelivered, store.DeliveryParked, store.DeliveryDelivered,
 	} {
-		got := h.delivery(t, "orders", batch[i])
+		got := h.delivery(t, batch[i])
 		require.Equal(t, want, got.Status, batch[i].Key)
 		require.Equal(t, 2, got.Attempts, "together and alone")
 	}
-	require.Equal(t, "DELIVERY_REFUSED 422 Unprocessable Entity", h.delivery(t, "orders", batch[1]).Detail)
+	require.Equal(t, "DELIVERY_REFUSED 422 Unprocessable Entity", h.delivery(t, batch[1]).Detail)
 	metrics := h.rooms.Metrics
-	require.EqualValues(t, 4, count(t, metrics.deliveries.WithLabelValues("orders", "delivered")))
-	require.EqualValues(t, 2, count(t, metrics.deliveries.WithLabelValues("orders", "parked")))
+	require.Equal(t, 4, count(t, metrics.deliveries.WithLabelValues("orders", "delivered")))
+	require.Equal(t, 2, count(t, metrics.deliveries.WithLabelValues("orders", "parked")))
 }
 
 // A 409 for a batch does not say which of its records is the duplicate.
@@ -66,7 +66,7 @@ func TestDuplicateInBatch(t *testing.T) {
 	_, taken := sub.got()
 	require.Equal(t, []string{"A1", "A3"}, taken)
 	for _, m := range batch {
-		require.Equal(t, store.DeliveryDelivered, h.delivery(t, "orders", m).Status)
+		require.Equal(t, store.DeliveryDelivered, h.delivery(t, m).Status)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestUnknownTypeIsParkedRatherThanShown(t *testing.T) {
 	require.NoError(t, h.workers["orders"].handle(t.Context(), []bus.Message{m}))
 	pushes, _ := sub.got()
 	require.Empty(t, pushes)
-	got := h.delivery(t, "orders", m)
+	got := h.delivery(t, m)
 	require.Equal(t, store.DeliveryParked, got.Status)
 	require.Equal(t, "DELIVERY_NOT_ENCODED nothing says which data of trade.order.v1 are personal", got.Detail)
 }
@@ -135,7 +135,7 @@ func TestFilteredRecordsAreSkipped(t *testing.T) {
 	require.NoError(t, h.workers["orders"].handle(t.Context(), h.orders(t, "A1", "A2", "A3", "A4")))
 	_, taken := sub.got()
 	require.Equal(t, []string{"A2", "A3"}, taken)
-	require.EqualValues(t, 2, count(t, h.rooms.Metrics.deliveries.WithLabelValues("orders", "skipped")))
+	require.Equal(t, 2, count(t, h.rooms.Metrics.deliveries.WithLabelValues("orders", "skipped")))
 }
 
 func TestRecordThatCannotBeEncodedIsParked(t *testing.T) {
@@ -147,7 +147,7 @@ func TestRecordThatCannotBeEncodedIsParked(t *testing.T) {
 	require.Equal(t, []string{"A1", "A3"}, taken)
 	require.Equal(t, "application/xml; charset=UTF-8", pushes[0].header.Get("Content-Type"))
 	require.Equal(t, batch[0].Header(relay.HeaderID), pushes[0].header.Get("ce-id"))
-	got := h.delivery(t, "orders", batch[1])
+	got := h.delivery(t, batch[1])
 	require.Equal(t, store.DeliveryParked, got.Status)
 	require.Equal(t, "DELIVERY_NOT_ENCODED customs_ceb/CEB311Message: MAP_MISSING /Order/orderNo required", got.Detail)
 	require.Zero(t, got.Attempts)
@@ -181,7 +181,7 @@ func TestForeignMessage(t *testing.T) {
 	require.NoError(t, h.workers["orders"].handle(t.Context(), []bus.Message{{Topic: "tongqu.trade.order", Value: []byte("hello")}, escape, good}))
 	_, taken := sub.got()
 	require.Equal(t, []string{"A1"}, taken)
-	require.EqualValues(t, 2, count(t, h.rooms.Metrics.unreadable.WithLabelValues("orders")))
+	require.Equal(t, 2, count(t, h.rooms.Metrics.unreadable.WithLabelValues("orders")))
 }
 
 // What the store could not be told stays with the bus, which hands it in again.
@@ -212,8 +212,8 @@ func TestResend(t *testing.T) {
 	got, err := h.Resend(t.Context(), "orders", []string{ids[0], ids[3], "00000000-0000-7000-8000-000000000000.1"})
 	require.NoError(t, err)
 	require.Equal(t, Resent{Delivered: 1}, got)
-	require.Equal(t, store.DeliveryDelivered, h.delivery(t, "orders", batch[0]).Status)
-	require.Equal(t, 3, h.delivery(t, "orders", batch[0]).Attempts, "together, alone, and again")
+	require.Equal(t, store.DeliveryDelivered, h.delivery(t, batch[0]).Status)
+	require.Equal(t, 3, h.delivery(t, batch[0]).Attempts, "together, alone, and again")
 
 	// All that are left: one is still refused.
 	got, err = h.Resend(t.Context(), "orders", nil)
@@ -230,7 +230,7 @@ func TestResend(t *testing.T) {
 		require.Contains(t, f.EN, "503 Service Unavailable")
 		require.Equal(t, Resent{Left: 1}, got)
 	}
-	require.Equal(t, store.DeliveryParked, h.delivery(t, "orders", batch[1]).Status)
+	require.Equal(t, store.DeliveryParked, h.delivery(t, batch[1]).Status)
 
 	_, taken := sub.got()
 	require.Equal(t, []string{"A4", "A1", "A3"}, taken)

@@ -40,7 +40,7 @@ func TestFileDelivery(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(m.Value), string(body))
 		require.FileExists(t, filepath.Join(inBox, "messages_"+m.Header(relay.HeaderID)+".xml"))
-		got := h.delivery(t, "orders", m)
+		got := h.delivery(t, m)
 		require.Equal(t, store.DeliveryDelivered, got.Status)
 		require.Equal(t, "orders_"+m.Header(relay.HeaderID)+".json", got.Detail)
 	}
@@ -100,9 +100,9 @@ func TestFolderAway(t *testing.T) {
 		state, _ := h.State("orders")
 		require.Equal(t, CircuitOpen, state.Circuit)
 		require.Contains(t, state.LastError, "making mailbox")
-		require.Equal(t, store.DeliveryWaiting, h.delivery(t, "orders", batch[0]).Status)
+		require.Equal(t, store.DeliveryWaiting, h.delivery(t, batch[0]).Status)
 		require.NoError(t, os.Remove(folder))
 		require.NoError(t, <-done)
-		require.Equal(t, store.DeliveryDelivered, h.delivery(t, "orders", batch[0]).Status)
+		require.Equal(t, store.DeliveryDelivered, h.delivery(t, batch[0]).Status)
 	})
 }

@@ -99,7 +99,7 @@ func (s *httpSender) send(ctx context.Context, parcels []parcel, attempt int) (s
 	req.Header[AttemptHeader] = []string{strconv.Itoa(attempt)}
 	req.Header[SignatureHeader] = []string{Sign(s.secret, time.Now(), body)}
 	req.Header["User-Agent"] = []string{"tongqu"}
-	resp, err := s.client.Do(req)
+	resp, err := s.client.Do(req) //nolint:bodyclose // judge closes it
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return "", &outage{reason: fmt.Sprintf("no answer within %s", s.timeout)}
@@ -111,8 +111,7 @@ func (s *httpSender) send(ctx context.Context, parcels []parcel, attempt int) (s
 
 // cause is an error of the HTTP client without the address, which may hold credentials.
 func cause(err error) string {
-	var e *url.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err.Error()
 	}
 	return err.Error()

@@ -63,22 +63,20 @@ type hub struct {
 }
 
 // newHub makes a hub whose agency "tax" has the subscriptions.
-func newHub(t testing.TB, dir string, change func(*Rooms, *Settings), subscriptions ...string) *hub {
-	t.Helper()
-	agency := "code: tax\ntitle: {zh: 税务, en: Tax}\nkind: tax\nsubscriptions:\n"
-	for _, s := range subscriptions {
-		agency += "  - {resource: 301002/000001, " + s + "}\n"
-	}
+func newHub(tb testing.TB, dir string, change func(*Rooms, *Settings), subscriptions ...string) *hub {
+	tb.Helper()
+	agency := "code: tax\ntitle: {zh: 税务, en: Tax}\nkind: tax\nsubscriptions:\n" +
+		"  - {resource: 301002/000001, " + strings.Join(subscriptions, "}\n  - {resource: 301002/000001, ") + "}\n"
 	d, err := directory.Load(fstest.MapFS{
 		"directory/301002.yaml": {Data: []byte(resources)}, "agencies/tax.yaml": {Data: []byte(agency)},
 	})
-	require.NoError(t, err)
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, "tongqu.db"), zap.NewNop())
-	require.NoError(t, err)
+	require.NoError(tb, err)
+	st, err := sqlite.Open(tb.Context(), filepath.Join(dir, "tongqu.db"), zap.NewNop())
+	require.NoError(tb, err)
 	mask, err := directory.NewMasker(&schema.Shape{Props: []*schema.Shape{
 		{Name: "orderNo"}, {Name: "buyer", Props: []*schema.Shape{{Name: "name", Personal: "name"}, {Name: "idNumber", Personal: "id"}}},
 	}})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	rooms := Rooms{
 		Directory: d, Store: st, Masks: map[string]*directory.Masker{orderType: mask}, Encode: encodeXML,
 		Log: zap.NewNop(), Metrics: NewMetrics(),
@@ -89,9 +87,9 @@ func newHub(t testing.TB, dir string, change func(*Rooms, *Settings), subscripti
 		change(&rooms, &settings)
 	}
 	h := &hub{Delivery: New(rooms, settings), store: st}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		h.Close()
-		require.NoError(t, st.Close())
+		require.NoError(tb, st.Close())
 	})
 	return h
 }
@@ -115,11 +113,11 @@ func encodeXML(format string, bodies [][]byte) (adapter.Encoded, error) {
 }
 
 // order records an order and returns the message that carries it.
-func (h *hub) order(t testing.TB, orderNo string) bus.Message {
-	t.Helper()
+func (h *hub) order(tb testing.TB, orderNo string) bus.Message {
+	tb.Helper()
 	h.records++
 	id, err := record.NewDocumentID()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	body := []byte(`{"orderNo":"` + orderNo + `","direction":"import","buyer":{"name":"张三丰","idNumber":"130681199001013332"}}`)
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	e := store.Entry{
@@ -129,25 +127,25 @@ func (h *hub) order(t testing.TB, orderNo string) bus.Message {
 			Keys: []record.Key{{Name: "order", Value: orderNo}}, ReceivedAt: at, Body: body,
 		}},
 	}
-	require.NoError(t, h.store.Record(t.Context(), &e))
+	require.NoError(tb, h.store.Record(tb.Context(), &e))
 	return relay.ToMessage(&e.Records[0])
 }
 
-func (h *hub) orders(t testing.TB, orderNos ...string) []bus.Message {
-	t.Helper()
+func (h *hub) orders(tb testing.TB, orderNos ...string) []bus.Message {
+	tb.Helper()
 	batch := make([]bus.Message, len(orderNos))
 	for i, no := range orderNos {
-		batch[i] = h.order(t, no)
+		batch[i] = h.order(tb, no)
 	}
 	return batch
 }
 
-// delivery is what the store says of one record's delivery.
-func (h *hub) delivery(t testing.TB, subscription string, m bus.Message) store.Delivery {
-	t.Helper()
-	page, err := h.store.Deliveries(context.WithoutCancel(t.Context()), store.DeliveryQuery{Subscription: subscription, RecordID: m.Header(relay.HeaderID)})
-	require.NoError(t, err)
-	require.LessOrEqual(t, len(page.Items), 1)
+// delivery is what the store says of one record's delivery to the subscription "orders".
+func (h *hub) delivery(tb testing.TB, m bus.Message) store.Delivery {
+	tb.Helper()
+	page, err := h.store.Deliveries(context.WithoutCancel(tb.Context()), store.DeliveryQuery{Subscription: "orders", RecordID: m.Header(relay.HeaderID)})
+	require.NoError(tb, err)
+	require.LessOrEqual(tb, len(page.Items), 1)
 	if len(page.Items) == 0 {
 		return store.Delivery{}
 	}
@@ -174,22 +172,22 @@ type subscriber struct {
 }
 
 // newSubscriber serves on a local port.
-func newSubscriber(t testing.TB) *subscriber {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	return serve(t, l)
+func newSubscriber(tb testing.TB) *subscriber {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	return serve(tb, l)
 }
 
-func serve(t testing.TB, l net.Listener) *subscriber {
-	t.Helper()
+func serve(tb testing.TB, l net.Listener) *subscriber {
+	tb.Helper()
 	s := &subscriber{url: "http://" + l.Addr().String() + "/in"}
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	done := make(chan error)
 	go func() { done <- s.server.Serve(l) }()
-	t.Cleanup(func() {
-		require.NoError(t, s.server.Close())
-		<-done
+	tb.Cleanup(func() {
+		require.NoError(tb, s.server.Close())
+		require.ErrorIs(tb, <-done, http.ErrServerClosed)
 	})
 	return s
 }
@@ -263,9 +261,9 @@ func encodeJSON(_ string, bodies [][]byte) (adapter.Encoded, error) {
 }
 
 // count reads a counter.
-func count(t testing.TB, c prometheus.Counter) float64 {
+func count(t *testing.T, c prometheus.Counter) int {
 	t.Helper()
 	var m dto.Metric
 	require.NoError(t, c.Write(&m))
-	return m.GetCounter().GetValue()
+	return int(m.GetCounter().GetValue())
 }

@@ -134,15 +134,15 @@ func TestRestartBetweenSendAndCommit(t *testing.T) {
 		stop := h.run(t)
 		<-died
 		stop()
-		require.NotEqual(t, store.DeliveryDelivered, h.delivery(t, "orders", m).Status)
+		require.NotEqual(t, store.DeliveryDelivered, h.delivery(t, m).Status)
 	})
 	sub.onPush(idempotent)
 	t.Run("second", func(t *testing.T) {
 		h := newHub(t, dir, onBus(k), "id: orders, "+sub.to())
 		stop := h.run(t)
-		require.Eventually(t, func() bool { return h.delivery(t, "orders", m).Status == store.DeliveryDelivered }, wait, tick)
+		require.Eventually(t, func() bool { return h.delivery(t, m).Status == store.DeliveryDelivered }, wait, tick)
 		stop()
-		require.Equal(t, "409 Conflict: duplicate", h.delivery(t, "orders", m).Detail)
+		require.Equal(t, "409 Conflict: duplicate", h.delivery(t, m).Detail)
 	})
 	pushes, _ := sub.got()
 	t.Run("third", func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestRestartBetweenSendAndCommit(t *testing.T) {
 		h.run(t)
 		next := h.order(t, "A2")
 		require.NoError(t, k.Publish(t.Context(), []bus.Message{m, next})) // the relay may publish twice, too
-		require.Eventually(t, func() bool { return h.delivery(t, "orders", next).Status == store.DeliveryDelivered }, wait, tick)
+		require.Eventually(t, func() bool { return h.delivery(t, next).Status == store.DeliveryDelivered }, wait, tick)
 	})
 	again, _ := sub.got()
 	require.Len(t, again, len(pushes)+1, "only the new one")

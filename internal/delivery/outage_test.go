@@ -54,8 +54,15 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// inBubble runs a test in virtual time with a subscriber at the other end of pipes.
-func inBubble(t *testing.T, subscription string, test func(t *testing.T, h *hub, w *worker, sub *subscriber)) {
+// bubble is a test in virtual time: a hub and a subscriber at the other end of pipes.
+type bubble struct {
+	*testing.T
+	hub *hub
+	w   *worker
+	sub *subscriber
+}
+
+func inBubble(t *testing.T, subscription string, test func(bubble)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -67,157 +74,164 @@ func inBubble(t *testing.T, subscription string, test func(t *testing.T, h *hub,
 		h.client.Transport = transport
 		w := h.workers["orders"]
 		w.circuit.rnd = most
-		test(t, h, w, sub)
+		test(bubble{t, h, w, sub})
 	})
 }
 
 func TestOutageKeepsOrderAndLosesNothing(t *testing.T) {
-	inBubble(t, "batch: 2, ", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
+	inBubble(t, "batch: 2, ", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
 		sub.onPush(status(http.StatusServiceUnavailable))
-		batch := h.orders(t, "A1", "A2", "A3", "A4", "A5")
+		batch := h.orders(b.T, "A1", "A2", "A3", "A4", "A5")
 		start := time.Now()
 		done := make(chan error, 1)
-		go func() { done <- w.handle(t.Context(), batch) }()
+		go func() { done <- w.handle(b.Context(), batch) }()
 
 		time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		state, ok := h.State("orders")
-		require.True(t, ok)
-		require.Equal(t, CircuitOpen, state.Circuit)
-		require.Equal(t, 4, state.Attempts, "after 0, 1, 3 and 7 seconds")
-		require.Equal(t, "503 Service Unavailable", state.LastError)
-		require.WithinDuration(t, start.Add(15*time.Second), state.NextAttempt, 0)
+		require.True(b, ok)
+		require.Equal(b, CircuitOpen, state.Circuit)
+		require.Equal(b, 4, state.Attempts, "after 0, 1, 3 and 7 seconds")
+		require.Equal(b, "503 Service Unavailable", state.LastError)
+		require.WithinDuration(b, start.Add(15*time.Second), state.NextAttempt, 0)
 		for _, m := range batch[:2] {
-			got := h.delivery(t, "orders", m)
-			require.Equal(t, store.DeliveryWaiting, got.Status)
-			require.Equal(t, 1, got.Attempts, "saved once, when the waiting began")
-			require.Equal(t, "DELIVERY_UNREACHABLE 503 Service Unavailable", got.Detail)
+			got := h.delivery(b.T, m)
+			require.Equal(b, store.DeliveryWaiting, got.Status)
+			require.Equal(b, 1, got.Attempts, "saved once, when the waiting began")
+			require.Equal(b, "DELIVERY_UNREACHABLE 503 Service Unavailable", got.Detail)
 		}
-		require.Empty(t, h.delivery(t, "orders", batch[2]).Status, "the next ones were not tried")
+		require.Empty(b, h.delivery(b.T, batch[2]).Status, "the next ones were not tried")
 
 		sub.onPush(nil)
-		require.NoError(t, <-done)
-		require.Equal(t, 15*time.Second, time.Since(start))
+		require.NoError(b, <-done)
+		require.Equal(b, 15*time.Second, time.Since(start))
 		pushes, taken := sub.got()
-		require.Equal(t, []string{"A1", "A2", "A3", "A4", "A5"}, taken)
-		require.Equal(t, "5", pushes[4].header.Get(AttemptHeader))
-		require.Equal(t, pushes[0].header.Get(IdempotencyHeader), pushes[4].header.Get(IdempotencyHeader))
-		require.Equal(t, store.Delivery{
+		require.Equal(b, []string{"A1", "A2", "A3", "A4", "A5"}, taken)
+		require.Equal(b, "5", pushes[4].header.Get(AttemptHeader))
+		require.Equal(b, pushes[0].header.Get(IdempotencyHeader), pushes[4].header.Get(IdempotencyHeader))
+		require.Equal(b, store.Delivery{
 			Subscription: "orders", RecordID: batch[0].Header("ce_id"), Status: store.DeliveryDelivered, Attempts: 5,
 			At: time.Now().UTC(), Detail: "200 OK",
-		}, h.delivery(t, "orders", batch[0]))
-		require.Equal(t, 1, h.delivery(t, "orders", batch[4]).Attempts)
+		}, h.delivery(b.T, batch[0]))
+		require.Equal(b, 1, h.delivery(b.T, batch[4]).Attempts)
 		state, _ = h.State("orders")
-		require.Equal(t, CircuitClosed, state.Circuit)
+		require.Equal(b, CircuitClosed, state.Circuit)
 	})
 }
 
 func TestPartitionsWaitTogether(t *testing.T) {
-	inBubble(t, "", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
+	inBubble(t, "", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
 		sub.onPush(status(http.StatusBadGateway))
 		var all sync.WaitGroup
 		for _, no := range []string{"A1", "B1", "C1", "D1"} {
-			batch := h.orders(t, no)
-			all.Go(func() { require.NoError(t, w.handle(t.Context(), batch)) })
+			batch := h.orders(b.T, no)
+			all.Go(func() { require.NoError(b, w.handle(b.Context(), batch)) })
 		}
 		time.Sleep(2900 * time.Millisecond) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		pushes, _ := sub.got()
-		require.LessOrEqual(t, len(pushes), 5, "all four once, then one tries for all")
-		require.Equal(t, 2, w.circuit.current().Attempts)
+		require.LessOrEqual(b, len(pushes), 5, "all four once, then one tries for all")
+		require.Equal(b, 2, w.circuit.current().Attempts)
 		sub.onPush(nil)
 		all.Wait()
 		_, taken := sub.got()
-		require.ElementsMatch(t, []string{"A1", "B1", "C1", "D1"}, taken)
+		require.ElementsMatch(b, []string{"A1", "B1", "C1", "D1"}, taken)
 	})
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {
-	inBubble(t, "", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
+	inBubble(t, "", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
 		sub.onPush(func(rw http.ResponseWriter, _ push) {
 			rw.Header().Set("Retry-After", "120")
 			rw.WriteHeader(http.StatusTooManyRequests)
 			sub.onPush(nil)
 		})
 		start := time.Now()
-		require.NoError(t, w.handle(t.Context(), h.orders(t, "A1")))
-		require.Equal(t, 2*time.Minute, time.Since(start))
+		require.NoError(b, w.handle(b.Context(), h.orders(b.T, "A1")))
+		require.Equal(b, 2*time.Minute, time.Since(start))
 		_, taken := sub.got()
-		require.Equal(t, []string{"A1"}, taken)
+		require.Equal(b, []string{"A1"}, taken)
 	})
 }
 
 func TestSlowSubscriberTimesOut(t *testing.T) {
-	inBubble(t, "", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
+	inBubble(t, "", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
 		release := make(chan struct{})
 		sub.onPush(func(rw http.ResponseWriter, _ push) {
 			sub.onPush(nil)
 			<-release
 			rw.WriteHeader(http.StatusInternalServerError)
 		})
-		m := h.order(t, "A1")
+		m := h.order(b.T, "A1")
 		start := time.Now()
-		require.NoError(t, w.handle(t.Context(), []bus.Message{m}))
+		require.NoError(b, w.handle(b.Context(), []bus.Message{m}))
 		close(release)
-		require.Equal(t, 11*time.Second, time.Since(start), "the endpoint's timeout and the first back-off")
-		require.Equal(t, "no answer within 10s", w.circuit.current().LastError)
-		require.Equal(t, 2, h.delivery(t, "orders", m).Attempts)
+		require.Equal(b, 11*time.Second, time.Since(start), "the endpoint's timeout and the first back-off")
+		require.Equal(b, "no answer within 10s", w.circuit.current().LastError)
+		require.Equal(b, 2, h.delivery(b.T, m).Attempts)
 	})
 }
 
 // The hub stops while it waits: at once, and what was delivered is saved.
 func TestStopWhileWaiting(t *testing.T) {
-	inBubble(t, "", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
+	inBubble(t, "", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
 		sub.onPush(func(http.ResponseWriter, push) { sub.onPush(status(http.StatusServiceUnavailable)) })
-		batch := h.orders(t, "A1", "A2", "A3")
-		ctx, cancel := context.WithCancel(t.Context())
+		batch := h.orders(b.T, "A1", "A2", "A3")
+		ctx, cancel := context.WithCancel(b.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.handle(ctx, batch) }()
 		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		before := time.Now()
 		cancel()
-		require.ErrorIs(t, <-done, context.Canceled)
-		require.Zero(t, time.Since(before))
-		require.Equal(t, store.DeliveryDelivered, h.delivery(t, "orders", batch[0]).Status)
-		require.Equal(t, store.DeliveryWaiting, h.delivery(t, "orders", batch[1]).Status)
+		require.ErrorIs(b, <-done, context.Canceled)
+		require.Zero(b, time.Since(before))
+		require.Equal(b, store.DeliveryDelivered, h.delivery(b.T, batch[0]).Status)
+		require.Equal(b, store.DeliveryWaiting, h.delivery(b.T, batch[1]).Status)
 
 		// The bus hands the batch in again: the first is not sent twice.
 		sub.onPush(nil)
-		require.NoError(t, w.handle(t.Context(), batch))
+		require.NoError(b, w.handle(b.Context(), batch))
 		_, taken := sub.got()
-		require.Equal(t, []string{"A1", "A2", "A3"}, taken)
+		require.Equal(b, []string{"A1", "A2", "A3"}, taken)
 	})
 }
 
 // The hub stops while a request is under way.
 func TestStopWhileSending(t *testing.T) {
-	inBubble(t, "", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
-		ctx, cancel := context.WithCancel(t.Context())
+	inBubble(t, "", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
+		ctx, cancel := context.WithCancel(b.Context())
 		release := make(chan struct{})
 		sub.onPush(func(rw http.ResponseWriter, _ push) {
 			cancel()
 			<-release
 			rw.WriteHeader(http.StatusInternalServerError)
 		})
-		batch := h.orders(t, "A1")
-		require.ErrorIs(t, w.handle(ctx, batch), context.Canceled)
+		batch := h.orders(b.T, "A1")
+		require.ErrorIs(b, w.handle(ctx, batch), context.Canceled)
 		close(release)
 		state, _ := h.State("orders")
-		require.Equal(t, CircuitClosed, state.Circuit, "that is not the subscriber's doing")
-		require.Empty(t, h.delivery(t, "orders", batch[0]).Status)
+		require.Equal(b, CircuitClosed, state.Circuit, "that is not the subscriber's doing")
+		require.Empty(b, h.delivery(b.T, batch[0]).Status)
 	})
 }
 
 // A subscriber that breaks off in the middle of its answer has answered.
 func TestAnswerCutShort(t *testing.T) {
-	inBubble(t, "", func(t *testing.T, h *hub, w *worker, sub *subscriber) {
+	inBubble(t, "", func(b bubble) {
+		h, w, sub := b.hub, b.w, b.sub
 		sub.onPush(func(rw http.ResponseWriter, _ push) {
 			rw.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(rw, "half")
 		})
-		m := h.order(t, "A1")
-		require.NoError(t, w.handle(t.Context(), []bus.Message{m}))
-		require.Equal(t, store.DeliveryDelivered, h.delivery(t, "orders", m).Status)
+		m := h.order(b.T, "A1")
+		require.NoError(b, w.handle(b.Context(), []bus.Message{m}))
+		require.Equal(b, store.DeliveryDelivered, h.delivery(b.T, m).Status)
 	})
 }

@@ -44,8 +44,7 @@ func (d *Delivery) Resend(ctx context.Context, subscription string, recordIDs []
 		Delivered: e.counts[store.DeliveryDelivered], Parked: e.counts[store.DeliveryParked], Skipped: e.counts[store.DeliverySkipped],
 	}
 	result.Left = len(parked) - result.Delivered - result.Parked - result.Skipped
-	var away *outage
-	if errors.As(err, &away) {
+	if away, ok := errors.AsType[*outage](err); ok {
 		err = fault.New(fault.DeliveryUnreachable, fault.Place{}, "", away.reason)
 	}
 	return result, err

@@ -146,7 +146,7 @@ func resolve(text string) (string, error) {
 		}
 		return value, nil
 	case source == "file":
-		value, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+		value, err := os.ReadFile(name)
 		if err != nil {
 			return "", fmt.Errorf("reading secret: %w", err)
 		}

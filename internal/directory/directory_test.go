@@ -97,7 +97,7 @@ func TestLoadFillsDefaults(t *testing.T) {
 
 func TestSecretIsNeverPrinted(t *testing.T) {
 	e := directory.HTTPEndpoint{URL: "http://a", Secret: "hush"}
-	inJSON, err := json.Marshal(e)
+	inJSON, err := json.Marshal(e) //nolint:gosec // that it is hidden is the test
 	require.NoError(t, err)
 	for _, printed := range []string{fmt.Sprint(e), fmt.Sprintf("%+v", e), fmt.Sprintf("%#v", e), fmt.Sprintf("%q", e), string(inJSON)} {
 		require.NotContains(t, printed, "hush")

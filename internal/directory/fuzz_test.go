@@ -19,8 +19,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("", "subscriptions: [null]")
 	f.Fuzz(func(t *testing.T, resourceFile, agencyFile string) {
 		d, err := directory.Load(fstest.MapFS{"directory/r.yaml": {Data: []byte(resourceFile)}, "agencies/a.yaml": {Data: []byte(agencyFile)}})
-		var problems conf.Problems
-		if errors.As(err, &problems) {
+		if problems, ok := errors.AsType[conf.Problems](err); ok {
 			for _, p := range problems {
 				require.NotEmpty(t, p.File)
 				require.NotEmpty(t, p.Message)

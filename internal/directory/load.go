@@ -113,8 +113,7 @@ func (l *loader) each(fsys fs.FS, pattern string, read func(place) error) error 
 		if err == nil && root != nil {
 			err = read(place{file, root})
 		}
-		var problems conf.Problems
-		if errors.As(err, &problems) {
+		if problems, ok := errors.AsType[conf.Problems](err); ok {
 			l.problems = append(l.problems, problems...)
 		} else if err != nil {
 			return err
