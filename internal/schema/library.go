@@ -104,18 +104,9 @@ func (a *answer) translate(e gojsonschema.ResultError, n *wire.Node, s *Shape) {
 	}
 	switch e.Type() {
 	case "required":
-		name := property(e)
-		if n.From == nil { // the sender's own document: the path is that of what is missing
-			place.Path = strings.TrimSuffix(place.Path, "/") + "/" + name
-		}
-		f := fault.New(fault.SchemaRequired, place, "", name).WithRule("required " + name)
-		if p := s.member(name); p != nil {
-			f.Name = p.Title
-		}
-		a.add(f, s)
+		a.missing(n, s, property(e))
 	case "missing_dependency":
-		name := detail("dependency")
-		add(fault.SchemaRequired, "required "+name, name)
+		a.missing(n, s, detail("dependency"))
 	case "additional_property_not_allowed", "invalid_property_name", "false":
 		a.unexpected(n, property(e))
 	case "invalid_type":
@@ -194,6 +185,20 @@ func (s *Shape) condition(keyword string) string {
 		return keyword
 	}
 	return keyword + " " + strings.Join(words, " | ")
+}
+
+// missing reports that n lacks a child: at the place of n, since there is no
+// better one, with the path that the child would have.
+func (a *answer) missing(n *wire.Node, s *Shape, name string) {
+	place := n.Place()
+	if n.From == nil { // otherwise the place is one in the sender's document, which names things its own way
+		place.Path = strings.TrimSuffix(place.Path, "/") + "/" + name
+	}
+	f := fault.New(fault.SchemaRequired, place, "", name).WithRule("required " + name)
+	if p := s.member(name); p != nil {
+		f.Name = p.Title
+	}
+	a.add(f, s)
 }
 
 // unexpected reports every child of that name.

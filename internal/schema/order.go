@@ -79,31 +79,32 @@ func successor(children []*wire.Node, order []int, keep []bool, i int) string {
 	return ""
 }
 
-// longestRun marks one longest non-decreasing subsequence.
+// longestRun marks one longest non-decreasing subsequence; of several, one that
+// keeps what comes first, so that an element which comes late is the one moved.
 func longestRun(order []int) []bool {
-	// tails[k] is the index of the smallest end of a run of length k+1.
-	var tails []int
-	previous := make([]int, len(order))
-	for i, v := range order {
-		k, _ := slices.BinarySearchFunc(tails, v, func(t, v int) int {
-			if order[t] <= v {
+	// starts[k] is the index of the largest start of a run of length k+1.
+	var starts []int
+	following := make([]int, len(order))
+	for i, v := range slices.Backward(order) {
+		k, _ := slices.BinarySearchFunc(starts, v, func(start, v int) int {
+			if order[start] >= v {
 				return -1
 			}
 			return 1
 		})
-		previous[i] = -1
+		following[i] = -1
 		if k > 0 {
-			previous[i] = tails[k-1]
+			following[i] = starts[k-1]
 		}
-		if k == len(tails) {
-			tails = append(tails, i)
+		if k == len(starts) {
+			starts = append(starts, i)
 		} else {
-			tails[k] = i
+			starts[k] = i
 		}
 	}
 	keep := make([]bool, len(order))
-	if len(tails) > 0 {
-		for i := tails[len(tails)-1]; i >= 0; i = previous[i] {
+	if len(starts) > 0 {
+		for i := starts[len(starts)-1]; i >= 0; i = following[i] {
 			keep[i] = true
 		}
 	}
