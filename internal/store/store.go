@@ -84,7 +84,8 @@ type Recorder interface {
 type Outbox interface {
 	// Unpublished returns the oldest accepted records that are not marked published.
 	Unpublished(ctx context.Context, limit int) ([]record.Record, error)
-	// MarkPublished marks records that Unpublished returned, as one batch.
+	// MarkPublished marks records that Unpublished returned, from the oldest on and
+	// leaving none out, as one batch.
 	MarkPublished(ctx context.Context, batch []record.Record, at time.Time) error
 	// Recorded has a value soon after new accepted records are committed.
 	Recorded() <-chan struct{}
@@ -214,7 +215,8 @@ type DeliveryQuery struct {
 // Deliveries is the book of deliveries.
 type Deliveries interface {
 	// Settled returns those of the ids whose delivery to the subscription is
-	// delivered, parked or skipped.
+	// delivered or parked. Skipped ones are counted, not remembered: whoever skipped
+	// a record will skip it again.
 	Settled(ctx context.Context, subscription string, ids []string) (map[string]bool, error)
 	// SaveDeliveries writes the state of deliveries, all or none, durably. A later
 	// state of the same subscription and record replaces the earlier one, but

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -136,8 +137,7 @@ func (tx *transaction) learn(in *incoming) error {
 		return nil
 	}
 	records, body := appendRecords(nil, in.entry.Records), in.entry.Document.Body
-	content := append(records[:min(len(records), dictionaryPart)], body[:min(len(body), dictionaryPart)]...)
-	dict := s2.MakeDict(content, nil)
+	dict := s2.MakeDict(slices.Concat(records[:min(len(records), dictionaryPart)], body[:min(len(body), dictionaryPart)]), nil)
 	if dict == nil {
 		return nil // too small to be of use
 	}

@@ -42,7 +42,7 @@ func startCompactor(ctx context.Context, s *Store) (*compactor, error) {
 	for _, r := range s.index.runs {
 		c.nextID = max(c.nextID, r.id)
 	}
-	running, cancel := context.WithCancel(context.Background())
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.cancel = cancel
 	go c.run(running)
 	return c, nil

@@ -34,7 +34,7 @@ func TestMainOfCrash(t *testing.T) {
 	for c := range 16 {
 		go func() {
 			for n := c; ; n += 16 {
-				e := storetest.NewEntry(t, "customs", n, n+1)
+				e := storetest.NewEntry("customs", n, n+1)
 				if err := s.Record(context.Background(), e); err != nil {
 					lines <- "error " + err.Error()
 					return
@@ -84,7 +84,7 @@ func TestCrash(t *testing.T) {
 // what it said to acknowledged.
 func killChild(t *testing.T, path string, lines int, acknowledged map[string]string) {
 	t.Helper()
-	child := exec.Command(os.Args[0], "-test.run=^TestMainOfCrash$")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMainOfCrash$") //nolint:gosec // this test itself
 	child.Env = append(os.Environ(), crashEnv+"="+path)
 	out, err := child.StdoutPipe()
 	require.NoError(t, err)
@@ -106,10 +106,10 @@ func killChild(t *testing.T, path string, lines int, acknowledged map[string]str
 func requireWhole(t *testing.T, s *Store) {
 	t.Helper()
 	var check string
-	require.NoError(t, s.read.QueryRow(`PRAGMA quick_check`).Scan(&check))
+	require.NoError(t, s.read.QueryRowContext(t.Context(), `PRAGMA quick_check`).Scan(&check))
 	require.Equal(t, "ok", check)
 	var documents, records int64
-	require.NoError(t, s.read.QueryRow(`SELECT count(*), sum(accepted + rejected + duplicates) FROM documents`).Scan(&documents, &records))
+	require.NoError(t, s.read.QueryRowContext(t.Context(), `SELECT count(*), sum(accepted + rejected + duplicates) FROM documents`).Scan(&documents, &records))
 	b, err := s.Balance(t.Context(), storetest.Start.AddDate(-1000, 0, 0))
 	require.NoError(t, err)
 	require.Zero(t, b.Documents)
@@ -130,7 +130,7 @@ func requireWhole(t *testing.T, s *Store) {
 	}
 	require.Equal(t, records, seen)
 	var counted int64
-	require.NoError(t, s.read.QueryRow(`SELECT sum(n) FROM counters WHERE hour = 0 AND kind = 'document'`).Scan(&counted))
+	require.NoError(t, s.read.QueryRowContext(t.Context(), `SELECT sum(n) FROM counters WHERE hour = 0 AND kind = 'document'`).Scan(&counted))
 	require.Equal(t, documents, counted)
 }
 

@@ -168,7 +168,7 @@ func (tx *transaction) deliver(d *store.Delivery, ref recordRef) error {
 	at := d.At.UnixMicro()
 	status := deliveryStatuses.code(string(d.Status))
 	if status != 0 {
-		done, err := tx.w.insertDelivery.ExecContext(context.Background(), subscription, ref.document[:], ref.index, status, d.Attempts, at, d.Detail)
+		done, err := tx.w.insertDelivery.ExecContext(tx.w.ctx, subscription, ref.document[:], ref.index, status, d.Attempts, at, d.Detail)
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (tx *transaction) deliver(d *store.Delivery, ref recordRef) error {
 	var was store.Delivery
 	var wasStatus int
 	var wasAt int64
-	err = tx.w.delivery.QueryRowContext(context.Background(), subscription, ref.document[:], ref.index).Scan(&wasStatus, &was.Attempts, &wasAt, &was.Detail)
+	err = tx.w.delivery.QueryRowContext(tx.w.ctx, subscription, ref.document[:], ref.index).Scan(&wasStatus, &was.Attempts, &wasAt, &was.Detail)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // skipped, and never tried
 		tx.count(at, countDeliveries, d.Subscription, string(d.Status), 1)

@@ -109,7 +109,7 @@ func (m *memtable) add(hash uint64, ref int64) {
 	if !ok {
 		i = -1
 	}
-	m.newest[hash] = int32(len(m.entries))
+	m.newest[hash] = int32(len(m.entries)) //nolint:gosec // a memtable is sealed long before
 	m.entries = append(m.entries, entry{hash, ref})
 	m.before = append(m.before, i)
 }

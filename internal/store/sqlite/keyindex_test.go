@@ -29,7 +29,7 @@ func TestMemtable(t *testing.T) {
 		var list []entry
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				e := entry{uint64(rapid.IntRange(0, 9).Draw(t, "hash")), int64(len(list) + 1)}
+				e := entry{rapid.Uint64Range(0, 9).Draw(t, "hash"), int64(len(list) + 1)}
 				m.add(e.hash, e.ref)
 				list = append(list, e)
 			},
@@ -54,7 +54,7 @@ func TestMemtable(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	const n = 20_000
-	rnd := rand.New(rand.NewPCG(1, 2))
+	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable
 	f := newFilter(n)
 	in := make([]uint64, n)
 	for i := range in {
@@ -75,7 +75,7 @@ func TestFilter(t *testing.T) {
 }
 
 // waitCompacted waits until the compactor has nothing left to do.
-func waitCompacted(t testing.TB, s *Store) []*run {
+func waitCompacted(t *testing.T, s *Store) []*run {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		runs, tables, _ := s.index.sources()
@@ -86,9 +86,9 @@ func waitCompacted(t testing.TB, s *Store) []*run {
 }
 
 // blocksOwned reports whether every stored block belongs to a run.
-func blocksOwned(t testing.TB, s *Store, runs []*run) bool {
+func blocksOwned(t *testing.T, s *Store, runs []*run) bool {
 	t.Helper()
-	rows, err := s.read.Query(`SELECT DISTINCT id >> 36 FROM key_blocks`)
+	rows, err := s.read.QueryContext(t.Context(), `SELECT DISTINCT id >> 36 FROM key_blocks`)
 	require.NoError(t, err)
 	defer rows.Close()
 	for rows.Next() {
@@ -109,7 +109,7 @@ func TestCompaction(t *testing.T) {
 	const n = 1500
 	shared := record.Key{Name: "platform", Value: "4403160Z3Y"}
 	for i := 0; i < n; i += 10 {
-		e := storetest.NewEntry(t, "customs", i, i+1, i+2, i+3, i+4, i+5, i+6, i+7, i+8, i+9)
+		e := storetest.NewEntry("customs", i, i+1, i+2, i+3, i+4, i+5, i+6, i+7, i+8, i+9)
 		for r := range e.Records {
 			e.Records[r].Keys = append(e.Records[r].Keys, shared)
 		}
@@ -138,7 +138,7 @@ func TestCompaction(t *testing.T) {
 	require.Len(t, seqs, n)
 	require.True(t, slices.IsSorted(seqs))
 	for i := range 50 {
-		e := storetest.NewEntry(t, "platform", i*29)
+		e := storetest.NewEntry("platform", i*29)
 		require.NoError(t, s.Record(t.Context(), e))
 		require.Equal(t, record.Duplicate, e.Records[0].Status)
 	}
@@ -148,7 +148,7 @@ func TestCompaction(t *testing.T) {
 func TestSweep(t *testing.T) {
 	s := openTest(t, newSmallSizes())
 	for n := range 40 {
-		require.NoError(t, s.Record(t.Context(), storetest.NewEntry(t, "customs", n)))
+		require.NoError(t, s.Record(t.Context(), storetest.NewEntry("customs", n)))
 	}
 	runs := waitCompacted(t, s)
 	ids := []int64{rowID(0, 5), rowID(runs[0].id+900, 3), rowID(runs[0].id+900, 3) + 7, rowID(runs[0].id+901, 1<<20)}
@@ -169,12 +169,12 @@ func TestSweep(t *testing.T) {
 // TestReadsWhileMerging looks records up while the runs they are in are merged away.
 func TestReadsWhileMerging(t *testing.T) {
 	s := openTest(t, newSmallSizes())
-	first := storetest.NewEntry(t, "customs", 0)
+	first := storetest.NewEntry("customs", 0)
 	require.NoError(t, s.Record(t.Context(), first))
 	ended := make(chan error, 1)
 	go func() {
 		for n := 1; n < 300; n++ {
-			e := storetest.NewEntry(t, "customs", n)
+			e := storetest.NewEntry("customs", n)
 			if err := s.Record(context.Background(), e); err != nil {
 				ended <- err
 				return
@@ -205,9 +205,9 @@ func TestReadsWhileMerging(t *testing.T) {
 // are others: the values decide.
 func TestCollision(t *testing.T) {
 	s := openTest(t, newDefaultSizes())
-	a := storetest.NewEntry(t, "customs", 1)
+	a := storetest.NewEntry("customs", 1)
 	require.NoError(t, s.Record(t.Context(), a))
-	b := storetest.NewEntry(t, "customs", 2)
+	b := storetest.NewEntry("customs", 2)
 	in, err := s.prepare(b)
 	require.NoError(t, err)
 	// As if b's identity, bytes and keys had the hashes of a's.
@@ -265,7 +265,7 @@ func TestRowIDsDoNotMeet(t *testing.T) {
 
 // FuzzUnpack feeds any bytes to everything that reads packed ones.
 func FuzzUnpack(f *testing.F) {
-	e := storetest.NewEntry(f, "customs", 1, 2)
+	e := storetest.NewEntry("customs", 1, 2)
 	f.Add(appendRecords(nil, e.Records), []byte("AA"), uint8(2))
 	f.Add([]byte{}, []byte{}, uint8(0))
 	f.Add(binary.AppendUvarint(nil, math.MaxUint64), append([]byte{'D'}, make([]byte, 17)...), uint8(1))

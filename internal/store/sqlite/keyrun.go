@@ -59,7 +59,7 @@ func loadRuns(ctx context.Context, db *sql.DB) ([]*run, error) {
 }
 
 // block is the number of the block that holds hash.
-func (r *run) block(hash uint64) int64 { return int64(hash >> 1 >> (63 - r.bits)) }
+func (r *run) block(hash uint64) int64 { return int64(hash >> 1 >> (63 - r.bits)) } //nolint:gosec // blockBits at most
 
 // rowID is the row of the first part of a block.
 func rowID(run, block int64) int64 { return run<<(blockBits+partBits) | block<<partBits }
@@ -118,7 +118,7 @@ func (r *run) parts(entries []entry, size int) iter.Seq2[int64, []byte] {
 			b := make([]byte, 0, n*entryBytes)
 			for _, e := range entries[:n] {
 				b = binary.BigEndian.AppendUint64(b, e.hash)
-				b = binary.BigEndian.AppendUint32(b, uint32(e.ref-r.first))
+				b = binary.BigEndian.AppendUint32(b, uint32(e.ref-r.first)) //nolint:gosec // mergeable sees to that
 			}
 			entries = entries[n:]
 			if !yield(part, b) {

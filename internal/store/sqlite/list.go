@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,15 +133,7 @@ func matches(r *record.Record, q *store.Query) bool {
 		!q.To.IsZero() && !r.ReceivedAt.Before(q.To):
 		return false
 	}
-	if q.Key == (record.Key{}) {
-		return true
-	}
-	for _, k := range r.Keys {
-		if k == q.Key {
-			return true
-		}
-	}
-	return false
+	return q.Key == (record.Key{}) || slices.Contains(r.Keys, q.Key)
 }
 
 // where is what rows of spans and documents are asked for alike.

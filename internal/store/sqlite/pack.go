@@ -45,7 +45,7 @@ func (s statuses) name(code int) string {
 func appendRecords(dst []byte, records []record.Record) []byte {
 	for i := range records {
 		r := &records[i]
-		dst = binary.AppendUvarint(dst, uint64(r.Index))
+		dst = binary.AppendUvarint(dst, uint64(r.Index)) //nolint:gosec // counted from 1
 		dst = appendBytes(dst, r.Type)
 		dst = binary.AppendUvarint(dst, uint64(len(r.Keys)))
 		for _, k := range r.Keys {
@@ -94,7 +94,7 @@ func readRecords(b []byte, n int) ([]record.Record, error) {
 	records := make([]record.Record, n)
 	for i := range records {
 		r := &records[i]
-		r.Index = int(c.uvarint())
+		r.Index = int(c.uvarint()) //nolint:gosec // appendRecords wrote an int
 		r.Type = string(c.bytes())
 		if keys := c.uvarint(); keys > 0 && !c.bad {
 			if keys > uint64(len(c.rest)) {
@@ -153,7 +153,7 @@ func appendVerdicts(dst []byte, verdicts []verdict) []byte {
 		case v.status == record.Duplicate:
 			dst = append(dst, verdictDuplicate)
 			dst = append(dst, v.of.document[:]...)
-			dst = binary.AppendUvarint(dst, uint64(v.of.index))
+			dst = binary.AppendUvarint(dst, uint64(v.of.index)) //nolint:gosec // counted from 1
 		case v.errors != nil:
 			dst = append(dst, verdictStale)
 			dst = appendBytes(dst, v.errors)
@@ -176,7 +176,8 @@ func readVerdicts(b []byte, records []record.Record) error {
 			r.Status = record.Rejected
 		case verdictDuplicate:
 			r.Status = record.Duplicate
-			ref := recordRef{document: uuid.UUID(c.take(16)), index: int(c.uvarint())}
+			ref := recordRef{document: uuid.UUID(c.take(16))}
+			ref.index = int(c.uvarint()) //nolint:gosec // appendVerdicts wrote an int
 			r.DuplicateOf = ref.String()
 		case verdictStale:
 			r.Status = record.Rejected

@@ -38,7 +38,7 @@ func newQueries(ctx context.Context, db *sql.DB) (*queries, error) {
 		{&q.settled, settledSQL},
 	} {
 		var err error
-		if *p.stmt, err = db.PrepareContext(ctx, p.query); err != nil {
+		if *p.stmt, err = db.PrepareContext(ctx, p.query); err != nil { //nolint:sqlclosecheck // closing the pool closes them
 			return nil, fmt.Errorf("preparing %q: %w", p.query, err)
 		}
 	}

@@ -199,7 +199,7 @@ func (tx *transaction) index(in *incoming) {
 // firstDocument returns the id of the first document with the same bytes from the
 // same agency of which a record was accepted, or nil.
 func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
-	refs, err := tx.w.index.recalled(context.Background(), tx.w.keyBlocks, in.hash)
+	refs, err := tx.w.index.recalled(tx.w.ctx, tx.w.keyBlocks, in.hash)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
 		}
 		var id, sum []byte
 		var agency string
-		if err := tx.w.byNo.QueryRowContext(context.Background(), no).Scan(&id, &agency, &sum); err != nil {
+		if err := tx.w.byNo.QueryRowContext(tx.w.ctx, no).Scan(&id, &agency, &sum); err != nil {
 			return nil, fmt.Errorf("reading document %d: %w", no, err)
 		}
 		if agency == d.Agency && len(id) == 16 && string(sum) == string(d.SHA256[:]) {
@@ -283,7 +283,7 @@ type versions struct {
 }
 
 func (tx *transaction) versions(in *incoming, i int) (*versions, error) {
-	refs, err := tx.w.index.recalled(context.Background(), tx.w.keyBlocks, in.ids[i])
+	refs, err := tx.w.index.recalled(tx.w.ctx, tx.w.keyBlocks, in.ids[i])
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +341,7 @@ func (tx *transaction) recordAt(seq int64) (uuid.UUID, *record.Record, error) {
 	d := tx.loaded
 	if d == nil || seq <= d.no || seq > d.no+int64(len(d.records)) {
 		var err error
-		if d, err = oneRow(context.Background(), tx.w.documentAt, tx.w.codec, seq); err != nil {
+		if d, err = oneRow(tx.w.ctx, tx.w.documentAt, tx.w.codec, seq); err != nil {
 			return uuid.UUID{}, nil, err
 		}
 		tx.loaded = d

@@ -206,7 +206,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.compactor.stop()
 		stopped := s.writer.stop()
-		_, err := s.write.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+		_, err := s.write.ExecContext(s.writer.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 		s.closed = errors.Join(stopped, err, s.release())
 	})
 	return s.closed

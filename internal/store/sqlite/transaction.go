@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"time"
@@ -70,9 +69,9 @@ func newTransaction(w *writer) *transaction {
 	}
 }
 
-// exec runs a statement. It takes no caller's context: a group is never cut short.
+// exec runs a statement.
 func (tx *transaction) exec(stmt *sql.Stmt, args ...any) error {
-	_, err := stmt.ExecContext(context.Background(), args...)
+	_, err := stmt.ExecContext(tx.w.ctx, args...)
 	return err
 }
 

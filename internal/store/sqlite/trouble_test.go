@@ -37,14 +37,14 @@ func TestFullDisk(t *testing.T) {
 	for name, z := range map[string]sizes{"default": newDefaultSizes(), "small runs": newSmallSizes()} {
 		t.Run(name, func(t *testing.T) {
 			s := openTest(t, z)
-			before := storetest.NewEntry(t, "customs", 0)
+			before := storetest.NewEntry("customs", 0)
 			require.NoError(t, s.Record(t.Context(), before))
 
 			pages := onWriter(t, s, `PRAGMA page_count`)
 			onWriter(t, s, `PRAGMA max_page_count = %d`, pages)
 			var refused []*store.Entry
 			for n := 1; len(refused) < 20; n++ {
-				e := storetest.NewEntry(t, "customs", n, n+1000, n+2000)
+				e := storetest.NewEntry("customs", n, n+1000, n+2000)
 				if err := s.Record(t.Context(), e); err != nil {
 					require.ErrorIs(t, err, store.ErrUnavailable)
 					require.Empty(t, e.Document.Status)
@@ -97,7 +97,7 @@ func TestCloseLeavesOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "数据 100%", "hub?.db")
 	s, err := Open(t.Context(), path, zap.NewNop())
 	require.NoError(t, err)
-	require.NoError(t, s.Record(t.Context(), storetest.NewEntry(t, "customs", 1)))
+	require.NoError(t, s.Record(t.Context(), storetest.NewEntry("customs", 1)))
 	require.Positive(t, s.Stats().LogBytes)
 	require.NoError(t, s.Close())
 	require.NoFileExists(t, path+"-wal")
@@ -121,7 +121,7 @@ func TestGroupCommit(t *testing.T) {
 	firsts := make(chan int64, callers)
 	for n := range callers {
 		wg.Go(func() {
-			e := storetest.NewEntry(t, "customs", n)
+			e := storetest.NewEntry("customs", n)
 			if err := s.Record(t.Context(), e); err != nil {
 				t.Error(err)
 			}
@@ -158,7 +158,7 @@ func TestGiveUp(t *testing.T) {
 	})
 	<-held
 	ctx, cancel := context.WithCancel(t.Context())
-	e := storetest.NewEntry(t, "customs", 1)
+	e := storetest.NewEntry("customs", 1)
 	failed := make(chan error)
 	go func() { failed <- s.Record(ctx, e) }()
 	require.Eventually(t, func() bool { return s.Stats().Queue == 1 }, timeout, tick)
@@ -176,9 +176,9 @@ func TestGiveUp(t *testing.T) {
 func TestDamage(t *testing.T) {
 	for _, column := range []string{"content", "verdicts", "id", "sha256", "body"} {
 		s := openTest(t, newDefaultSizes())
-		e := storetest.NewEntry(t, "customs", 1)
+		e := storetest.NewEntry("customs", 1)
 		require.NoError(t, s.Record(t.Context(), e))
-		_, err := s.writer.conn.ExecContext(t.Context(), `UPDATE documents SET `+column+` = x'02ff'`)
+		_, err := s.writer.conn.ExecContext(t.Context(), `UPDATE documents SET `+column+` = x'02ff'`) //nolint:gosec // a name from the list above
 		require.NoError(t, err)
 		_, err = s.Document(t.Context(), e.Document.ID)
 		require.Error(t, err, column)
@@ -187,7 +187,7 @@ func TestDamage(t *testing.T) {
 
 func TestUnpublishedOfPublishedIsRefused(t *testing.T) {
 	s := openTest(t, newDefaultSizes())
-	e := storetest.NewEntry(t, "customs", 1, 2, 3)
+	e := storetest.NewEntry("customs", 1, 2, 3)
 	require.NoError(t, s.Record(t.Context(), e))
 	require.ErrorIs(t, s.MarkPublished(t.Context(), e.Records, storetest.Start), errNotOldest, "they were not handed out")
 	batch, err := s.Unpublished(t.Context(), 10)
@@ -203,16 +203,16 @@ func TestUnpublishedOfPublishedIsRefused(t *testing.T) {
 func TestOutboxPassesRejected(t *testing.T) {
 	s := openTest(t, newDefaultSizes())
 	for n := range 50 {
-		e := storetest.NewEntry(t, "customs", n)
+		e := storetest.NewEntry("customs", n)
 		e.Records[0].Status = record.Rejected
 		require.NoError(t, s.Record(t.Context(), e))
 	}
 	_, err := s.Unpublished(t.Context(), 10)
 	require.NoError(t, err)
 	var last int64
-	require.NoError(t, s.read.QueryRow(`SELECT max(no) FROM documents`).Scan(&last))
+	require.NoError(t, s.read.QueryRowContext(t.Context(), `SELECT max(no) FROM documents`).Scan(&last))
 	require.Equal(t, last, s.outbox.scanFrom)
-	e := storetest.NewEntry(t, "customs", 100)
+	e := storetest.NewEntry("customs", 100)
 	require.NoError(t, s.Record(t.Context(), e))
 	batch, err := s.Unpublished(t.Context(), 10)
 	require.NoError(t, err)

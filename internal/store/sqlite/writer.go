@@ -35,6 +35,7 @@ type job struct {
 
 // writer is the one goroutine that writes.
 type writer struct {
+	ctx           context.Context // never ends: a group is never cut short
 	conn          *sql.Conn
 	statements    []*sql.Stmt
 	codec         *codec
@@ -70,7 +71,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		conn: conn, codec: s.codec, index: s.index, subscriptions: s.subscriptions, outbox: s.outbox, recorded: s.recorded,
+		ctx: context.WithoutCancel(ctx), conn: conn, codec: s.codec, index: s.index, subscriptions: s.subscriptions, outbox: s.outbox, recorded: s.recorded,
 		compact: make(chan struct{}, 1), next: s.index.committed + 1,
 		jobs: make(chan *job, groupJobs), ended: make(chan struct{}),
 	}
@@ -100,7 +101,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		{&w.insertDictionary, insertDictionarySQL},
 		{&w.probe, `UPDATE probe SET at = ?`},
 	} {
-		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil {
+		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil { //nolint:sqlclosecheck // close closes them all
 			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.query, err), w.close())
 		}
 		w.statements = append(w.statements, *p.stmt)

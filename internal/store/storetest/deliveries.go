@@ -1,8 +1,8 @@
 package storetest
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 )
 
 func testDeliveries(t *testing.T, open Opener) {
+	t.Helper()
 	t.Run("keep their last state, delivered for ever", func(t *testing.T) {
 		place := t.TempDir()
 		s := open(t, place)
@@ -96,7 +97,7 @@ func testDeliveries(t *testing.T, open Opener) {
 					if (n+i+j)%4 > 0 {
 						all = append(all, store.Delivery{
 							Subscription: subscription, RecordID: r.ID, Status: states[(n+i*j)%3],
-							Attempts: n, At: Start.Add(time.Duration(n) * time.Second), Detail: fmt.Sprint(n),
+							Attempts: n, At: Start.Add(time.Duration(n) * time.Second), Detail: strconv.Itoa(n),
 						})
 					}
 				}

@@ -13,12 +13,13 @@ import (
 )
 
 func testBalance(t *testing.T, open Opener) {
+	t.Helper()
 	t.Run("counts by the day, in the zone of the day", func(t *testing.T) {
 		s := opened(t, open)
 		china := time.FixedZone("UTC+8", 8*60*60)
 		midnight := time.Date(2026, 3, 9, 0, 0, 0, 0, china)
 		for n, at := range []time.Time{midnight.Add(-time.Microsecond), midnight, midnight.Add(24*time.Hour - time.Microsecond), midnight.Add(24 * time.Hour)} {
-			e := NewEntry(t, "customs", n)
+			e := NewEntry("customs", n)
 			e.Document.ReceivedAt = at.UTC()
 			e.Records[0].ReceivedAt = at.UTC()
 			recordEntry(t, s, e)
@@ -54,7 +55,7 @@ func testBalance(t *testing.T, open Opener) {
 		for c := range callers {
 			wg.Go(func() {
 				for n := range each {
-					e := NewEntry(t, "customs", n, n*c)
+					e := NewEntry("customs", n, n*c)
 					if n%3 == 0 {
 						e.Records[0].Status = record.Rejected
 					}
@@ -91,6 +92,7 @@ func testBalance(t *testing.T, open Opener) {
 }
 
 func testLife(t *testing.T, open Opener) {
+	t.Helper()
 	t.Run("what was recorded is there after a restart", func(t *testing.T) {
 		place := t.TempDir()
 		s := open(t, place)
@@ -98,7 +100,7 @@ func testLife(t *testing.T, open Opener) {
 		require.NoError(t, s.Close())
 		require.NoError(t, s.Close(), "closing again")
 		for _, err := range []error{
-			s.Record(t.Context(), NewEntry(t, "customs", 3)), s.Ready(t.Context()),
+			s.Record(t.Context(), NewEntry("customs", 3)), s.Ready(t.Context()),
 			s.SaveDeliveries(t.Context(), []store.Delivery{{Subscription: "tax", RecordID: e.Records[0].ID, Status: store.DeliveryParked}}),
 		} {
 			require.ErrorIs(t, err, store.ErrUnavailable)
@@ -120,7 +122,7 @@ func testLife(t *testing.T, open Opener) {
 		entries := make([]*store.Entry, callers)
 		errs := make([]error, callers)
 		for c := range entries {
-			entries[c] = NewEntry(t, "customs", c+1)
+			entries[c] = NewEntry("customs", c+1)
 			if c%4 == 0 {
 				entries[c] = withID(entries[c], taken.Document.ID) // an id that is there already
 			}
@@ -162,7 +164,7 @@ func testLife(t *testing.T, open Opener) {
 			"another record's id":        func(e *store.Entry) { e.Records[1].ID = e.Records[0].ID },
 			"an index twice":             func(e *store.Entry) { e.Records[1] = e.Records[0] },
 		} {
-			e := NewEntry(t, "customs", 1, 2)
+			e := NewEntry("customs", 1, 2)
 			spoil(e)
 			require.ErrorIs(t, s.Record(t.Context(), e), store.ErrUnavailable, name)
 		}
@@ -175,7 +177,7 @@ func testLife(t *testing.T, open Opener) {
 		s := opened(t, open)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := s.Record(ctx, NewEntry(t, "customs", 1))
+		err := s.Record(ctx, NewEntry("customs", 1))
 		require.ErrorIs(t, err, store.ErrUnavailable)
 		require.ErrorIs(t, err, context.Canceled)
 		b, err := s.Balance(t.Context(), time.Time{})
@@ -190,7 +192,7 @@ func testLife(t *testing.T, open Opener) {
 		entries := make([]*store.Entry, callers)
 		errs := make([]error, callers)
 		for c := range entries {
-			entries[c] = NewEntry(t, "customs", c)
+			entries[c] = NewEntry("customs", c)
 		}
 		for c := range entries {
 			wg.Go(func() {

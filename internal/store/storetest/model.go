@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"context"
-	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -115,10 +117,10 @@ func (m *model) count(d *store.Document) {
 }
 
 // drawEntry makes a document from so few orders, versions and bytes that everything repeats.
-func drawEntry(t *rapid.T, tb testing.TB) *store.Entry {
+func drawEntry(t *rapid.T) *store.Entry {
 	numbers := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 4).Draw(t, "orders")
-	e := NewEntry(tb, rapid.SampledFrom([]string{"customs", "platform"}).Draw(t, "agency"), numbers...)
-	e.Document.SHA256 = [32]byte{byte(rapid.IntRange(0, 30).Draw(t, "bytes"))}
+	e := NewEntry(rapid.SampledFrom([]string{"customs", "platform"}).Draw(t, "agency"), numbers...)
+	e.Document.SHA256 = [32]byte{rapid.ByteRange(0, 30).Draw(t, "bytes")}
 	for i := range e.Records {
 		r := &e.Records[i]
 		r.Type = rapid.SampledFrom([]string{"trade.order.v1", "trade.order.v2", "trade.payment.v1"}).Draw(t, "type")
@@ -138,15 +140,17 @@ func drawEntry(t *rapid.T, tb testing.TB) *store.Entry {
 
 // testModel compares the store with the model on random documents.
 func testModel(t *testing.T, open Opener) {
+	t.Helper()
+	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		place, err := os.MkdirTemp(t.TempDir(), "store")
-		require.NoError(rt, err)
+		runs++
+		place := filepath.Join(t.TempDir(), strconv.Itoa(runs))
 		s := open(t, place)
 		defer func() { require.NoError(rt, s.Close()) }()
 		m := &model{all: map[string]record.Record{}}
 		rt.Repeat(map[string]func(*rapid.T){
 			"record": func(rt *rapid.T) {
-				e := drawEntry(rt, t)
+				e := drawEntry(rt)
 				document, records := m.settle(e)
 				recordEntry(rt, s, e)
 				require.Equal(rt, document, e.Document)
@@ -165,7 +169,7 @@ func testModel(t *testing.T, open Opener) {
 				key := record.Key{Name: "orderNo", Value: orderNo(rapid.IntRange(0, 5).Draw(rt, "order"))}
 				want := 0
 				for _, r := range m.all {
-					if hasKey(&r, key) {
+					if slices.Contains(r.Keys, key) {
 						want++
 					}
 				}
@@ -185,13 +189,4 @@ func testModel(t *testing.T, open Opener) {
 			},
 		})
 	})
-}
-
-func hasKey(r *record.Record, key record.Key) bool {
-	for _, k := range r.Keys {
-		if k == key {
-			return true
-		}
-	}
-	return false
 }

@@ -11,16 +11,17 @@ import (
 )
 
 func testOutbox(t *testing.T, open Opener) {
+	t.Helper()
 	t.Run("gives accepted records in the order of recording", func(t *testing.T) {
 		place := t.TempDir()
 		s := open(t, place)
 		var want []record.Record
 		for n := range 10 {
-			e := NewEntry(t, "customs", 3*n, 3*n+1, 3*n, 3*n+2)
+			e := NewEntry("customs", 3*n, 3*n+1, 3*n, 3*n+2)
 			e.Records[3].Status = record.Rejected
 			recordEntry(t, s, e)
 			want = append(want, e.Records[0], e.Records[1])
-			refused := NewEntry(t, "customs", n)
+			refused := NewEntry("customs", n)
 			refused.Records[0].Status = record.Rejected
 			recordEntry(t, s, refused)
 		}
@@ -74,7 +75,7 @@ func testOutbox(t *testing.T, open Opener) {
 
 	t.Run("says when there is something new", func(t *testing.T) {
 		s := opened(t, open)
-		refused := NewEntry(t, "customs", 1)
+		refused := NewEntry("customs", 1)
 		refused.Records[0].Status = record.Rejected
 		recordEntry(t, s, refused)
 		select {

@@ -13,6 +13,7 @@ import (
 )
 
 func testSettling(t *testing.T, open Opener) {
+	t.Helper()
 	t.Run("the same bytes again are a duplicate", func(t *testing.T) {
 		s := opened(t, open)
 		first := recorded(t, s, "customs", 1, 2)
@@ -39,7 +40,7 @@ func testSettling(t *testing.T, open Opener) {
 
 	t.Run("the same bytes of another agency are not", func(t *testing.T) {
 		s := opened(t, open)
-		first := NewEntry(t, "customs", 1)
+		first := NewEntry("customs", 1)
 		first.Records[0].Version = time.Time{}
 		recordEntry(t, s, first)
 		other := again(t, first)
@@ -50,7 +51,7 @@ func testSettling(t *testing.T, open Opener) {
 
 	t.Run("a rejected document can be sent again", func(t *testing.T) {
 		s := opened(t, open)
-		first := NewEntry(t, "customs", 1)
+		first := NewEntry("customs", 1)
 		first.Records[0].Status = record.Rejected
 		recordEntry(t, s, first)
 		require.Equal(t, store.DocumentRejected, first.Document.Status)
@@ -82,14 +83,14 @@ func testSettling(t *testing.T, open Opener) {
 		s := opened(t, open)
 		v := func(n int) time.Time { return Start.Add(time.Duration(n) * time.Second) }
 		send := func(n int) *store.Entry {
-			e := atVersion(NewEntry(t, "customs", 1), v(n))
+			e := atVersion(NewEntry("customs", 1), v(n))
 			recordEntry(t, s, e)
 			return e
 		}
 		first, third := send(1), send(3)
 		require.Equal(t, []record.Status{record.Accepted}, statuses(third))
 
-		flagged := atVersion(NewEntry(t, "customs", 1), v(2))
+		flagged := atVersion(NewEntry("customs", 1), v(2))
 		flagged.Records[0].Errors = []byte(`[{"code":"RULE_SUM","severity":"flag","zh":"…","en":"…"}]`)
 		recordEntry(t, s, flagged)
 		require.Equal(t, store.DocumentRejected, flagged.Document.Status)
@@ -114,11 +115,11 @@ func testSettling(t *testing.T, open Opener) {
 		s := opened(t, open)
 		recorded(t, s, "customs", 1)
 		for range 2 {
-			e := atVersion(NewEntry(t, "customs", 1), time.Time{})
+			e := atVersion(NewEntry("customs", 1), time.Time{})
 			recordEntry(t, s, e)
 			require.Equal(t, []record.Status{record.Accepted}, statuses(e))
 		}
-		e := NewEntry(t, "customs", 1)
+		e := NewEntry("customs", 1)
 		recordEntry(t, s, e)
 		require.Equal(t, []record.Status{record.Duplicate}, statuses(e))
 	})
@@ -134,12 +135,12 @@ func testSettling(t *testing.T, open Opener) {
 			{"another key", "trade.order.v1", "list", record.Accepted},
 			{"another version of the type", "trade.order.v2", "order", record.Duplicate},
 		} {
-			e := NewEntry(t, "customs", 1)
+			e := NewEntry("customs", 1)
 			e.Records[0].Type, e.Records[0].Keys[0].Name = c.canonicalType, c.key
 			recordEntry(t, s, e)
 			require.Equal(t, []record.Status{c.want}, statuses(e), c.name)
 		}
-		e := NewEntry(t, "customs", 1)
+		e := NewEntry("customs", 1)
 		e.Records[0].Keys = nil
 		recordEntry(t, s, e)
 		require.Equal(t, []record.Status{record.Accepted}, statuses(e), "no keys")
@@ -147,7 +148,7 @@ func testSettling(t *testing.T, open Opener) {
 
 	t.Run("within one document", func(t *testing.T) {
 		s := opened(t, open)
-		e := NewEntry(t, "customs", 1, 1, 2, 1, 1)
+		e := NewEntry("customs", 1, 1, 2, 1, 1)
 		e.Records[3].Version = e.Records[0].Version.Add(-time.Second)
 		e.Records[4].Version = e.Records[0].Version.Add(time.Second)
 		recordEntry(t, s, e)
@@ -161,12 +162,12 @@ func testSettling(t *testing.T, open Opener) {
 		const callers, orders = 16, 20
 		entries := make([][]*store.Entry, orders)
 		for n := range entries {
-			whole := NewEntry(t, "customs", n)
+			whole := NewEntry("customs", n)
 			for c := range callers {
 				if c%2 == 0 {
 					entries[n] = append(entries[n], again(t, whole))
 				} else {
-					entries[n] = append(entries[n], NewEntry(t, "customs", n))
+					entries[n] = append(entries[n], NewEntry("customs", n))
 				}
 			}
 		}

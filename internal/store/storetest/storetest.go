@@ -56,7 +56,7 @@ func recordEntry(t require.TestingT, s store.Store, e *store.Entry) {
 // recorded makes an entry and records it.
 func recorded(t *testing.T, s store.Store, agency string, numbers ...int) *store.Entry {
 	t.Helper()
-	e := NewEntry(t, agency, numbers...)
+	e := NewEntry(agency, numbers...)
 	recordEntry(t, s, e)
 	return e
 }
