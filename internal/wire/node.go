@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"tongqu/internal/fault"
 )
@@ -39,6 +40,8 @@ type Node struct {
 	// Line and Column count from 1, in characters of the document as it was sent;
 	// for an element they point at its value (the first byte after the start tag).
 	Line, Column int32
+	// nth is the node's index in its path, or one of the marks below; see number.
+	nth int32
 	// Name is the local name (no prefix, no "@"); empty for a JSON root or array item.
 	Name string
 	// Space is the namespace URI; empty for none and for JSON.
@@ -95,6 +98,7 @@ func (n *Node) Append(c *Node) *Node {
 		n.Last.Next = c
 	}
 	n.Last = c
+	n.First.nth = unnumbered
 	return c
 }
 
@@ -115,16 +119,15 @@ func (n *Node) Path() string {
 	var steps []string
 	suffix := "" // indexes of array items, waiting for the array's own step
 	for ; n != nil; n = n.Parent {
+		if i := n.index(); i != alone {
+			suffix = "[" + strconv.Itoa(int(i)) + "]" + suffix
+		}
 		if n.Parent != nil && n.Parent.Kind == Array {
-			suffix = "[" + strconv.Itoa(position(n, func(*Node) bool { return true })) + "]" + suffix
 			continue
 		}
 		step := n.Name
 		if n.Attr {
 			step = "@" + step
-		} else if n.repeats() {
-			same := func(s *Node) bool { return !s.Attr && s.Name == n.Name }
-			suffix = "[" + strconv.Itoa(position(n, same)) + "]" + suffix
 		}
 		if step += suffix; step != "" {
 			steps = append(steps, step)
@@ -135,31 +138,50 @@ func (n *Node) Path() string {
 	return "/" + strings.Join(steps, "/")
 }
 
-// repeats reports whether another element of the same name stands beside n.
-func (n *Node) repeats() bool {
+// The marks that nth may be instead of an index.
+const (
+	unnumbered int32 = 0
+	alone      int32 = -1
+)
+
+// index is n's place, from 1, among the items of its array or the elements of its
+// name; alone where its path needs none. Siblings are numbered together, once, so
+// that the paths of all nodes of a document cost no more than the document has
+// nodes; several goroutines may ask at the same time.
+func (n *Node) index() int32 {
 	if n.Parent == nil {
-		return false
+		return alone
 	}
-	for s := n.Parent.First; s != nil; s = s.Next {
-		if s != n && !s.Attr && s.Name == n.Name {
-			return true
-		}
+	if atomic.LoadInt32(&n.Parent.First.nth) == unnumbered {
+		n.Parent.number()
 	}
-	return false
+	return atomic.LoadInt32(&n.nth)
 }
 
-// position is n's place, from 1, among those of its siblings that count.
-func position(n *Node, counts func(*Node) bool) int {
-	i := 0
-	for s := n.Parent.First; s != nil; s = s.Next {
-		if counts(s) {
-			i++
-		}
-		if s == n {
-			break
+// number gives every child its index, the first one last: it tells that all have.
+func (n *Node) number() {
+	total := map[string]int32{}
+	for c := n.First; c != nil; c = c.Next {
+		if !c.Attr {
+			total[c.Name]++
 		}
 	}
-	return i
+	seen := make(map[string]int32, len(total))
+	place := func(c *Node) int32 {
+		if c.Attr {
+			return alone
+		}
+		seen[c.Name]++
+		if total[c.Name] == 1 && n.Kind != Array {
+			return alone
+		}
+		return seen[c.Name]
+	}
+	first := place(n.First)
+	for c := n.First.Next; c != nil; c = c.Next {
+		atomic.StoreInt32(&c.nth, place(c))
+	}
+	atomic.StoreInt32(&n.First.nth, first)
 }
 
 // Place is where n stands in the sender's own document.
