@@ -35,19 +35,7 @@ func (w *worker) newErrand(patient bool) *errand {
 // run prepares and sends the items. When it returns nil every one of them is
 // delivered, parked or skipped, and the store knows.
 func (e *errand) run(ctx context.Context, items []item) error {
-	parcels := make([]parcel, 0, len(items))
-	for _, it := range items {
-		p, status, detail, err := e.worker.prepare(ctx, it)
-		if err != nil {
-			return err // nothing is sent yet
-		}
-		if status != "" {
-			e.note(p, status, 0, detail)
-			continue
-		}
-		parcels = append(parcels, p)
-	}
-	err := e.sendAll(ctx, parcels)
+	err := e.sendAll(ctx, items)
 	// Saved even when ctx has ended: what was delivered is not to be sent again
 	// because the hub stops.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
@@ -55,29 +43,42 @@ func (e *errand) run(ctx context.Context, items []item) error {
 	return errors.Join(err, e.save(last))
 }
 
-// sendAll sends the parcels in order, as many at once as the subscription and
-// the size allow.
-func (e *errand) sendAll(ctx context.Context, parcels []parcel) error {
-	for len(parcels) > 0 {
-		n := e.worker.batchSize(parcels)
-		if err := e.send(ctx, parcels[:n], 0); err != nil {
+// sendAll sends the items in order, as many at once as the subscription and the
+// size allow. It prepares them as it goes, so that a long outage holds little.
+func (e *errand) sendAll(ctx context.Context, items []item) error {
+	w := e.worker
+	var parcels []parcel
+	size := 0
+	flush := func() error {
+		if len(parcels) == 0 {
+			return nil
+		}
+		err := e.send(ctx, parcels, 0)
+		parcels, size = parcels[:0], 0
+		return err
+	}
+	for _, it := range items {
+		p, status, detail, err := w.prepare(ctx, it)
+		if err != nil {
 			return err
 		}
-		parcels = parcels[n:]
-	}
-	return nil
-}
-
-// batchSize is how many of the parcels, at least one, go into the next request.
-func (w *worker) batchSize(parcels []parcel) int {
-	n, size := 1, len(parcels[0].Body)
-	for n < min(len(parcels), w.subscription.Batch) {
-		if size += len(parcels[n].Body); size > w.settings.BatchBytes {
-			break
+		if status != "" {
+			e.note(p, status, 0, detail)
+			continue
 		}
-		n++
+		if size+len(p.Body) > w.settings.BatchBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		parcels, size = append(parcels, p), size+len(p.Body)
+		if len(parcels) == w.subscription.Batch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
 	}
-	return n
+	return flush()
 }
 
 // send sends the parcels together until the subscriber takes or refuses them.
