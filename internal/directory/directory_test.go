@@ -273,3 +273,25 @@ func TestOwnFiles(t *testing.T) {
 		require.False(t, ok, a.Code)
 	}
 }
+
+// The example in the guide is right.
+func TestGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../config/agencies/README.md")
+	require.NoError(t, err)
+	_, example, _ := strings.Cut(string(guide), "```yaml\n")
+	example, _, found := strings.Cut(example, "```")
+	require.True(t, found)
+	t.Setenv("GZ_TAX_SECRET", "hush")
+	fsys := fstest.MapFS{"agencies/gz-tax.yaml": {Data: []byte(example)}}
+	for _, name := range []string{"301001.yaml", "301002.yaml"} {
+		data, err := os.ReadFile("../../config/directory/" + name)
+		require.NoError(t, err)
+		fsys["directory/"+name] = &fstest.MapFile{Data: data}
+	}
+	d, err := directory.Load(fsys)
+	require.NoError(t, err)
+	s, ok := d.Subscription("gz-tax-inventory")
+	require.True(t, ok)
+	require.Equal(t, 100, s.Batch)
+	require.Len(t, s.Filter, 2)
+}
