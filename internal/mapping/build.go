@@ -1,103 +1,9 @@
 package mapping
 
 import (
-	"strings"
-
 	"tongqu/internal/fault"
-	"tongqu/internal/schema"
 	"tongqu/internal/wire"
 )
-
-// plan is one node of the target tree: an object, a leaf, or a list of either.
-type plan struct {
-	name, space string
-	attr        bool
-	form        planForm
-	// kind is what a leaf becomes.
-	kind wire.Kind
-	// required says that the schema requires the node; only encoding reports a lack,
-	// since decoded records are checked anyway. empty says that an empty leaf will do.
-	required, empty bool
-	// always writes an object even when it has constants only, or nothing.
-	always bool
-	// constant says that nothing below depends on the record.
-	constant bool
-	// parts are the members of an object in schema order.
-	parts []*plan
-	// of a list: the items, the scope they stand in, how to get from a current
-	// scope to the list's, and whether a JSON array wraps them.
-	item   *plan
-	scope  int
-	via    []int
-	array  bool
-	single bool
-	// of a leaf: where its value may come from; the first that has one gives it.
-	leads []*lead
-	// path is the node in words for people.
-	path, title string
-	// order places the node among its siblings.
-	order int
-	shape *schema.Shape
-}
-
-type planForm uint8
-
-const (
-	planObject planForm = iota
-	planLeaf
-	planList
-)
-
-// lead is one row's way from the source to a leaf.
-type lead struct {
-	form leadForm
-	// scope and slot are where the source value stands; slot is -1 for none.
-	scope, slot int
-	// more are the other sources that join takes together.
-	more []lead
-	// via is how to get from a current scope to scope when it is not current.
-	via []int
-	// codec is nil for text.
-	codec codec
-	when  *evaluation
-	expr  *evaluation
-	// part is which part of the joined value this leaf is.
-	part int
-	join *joiner
-	// split is the separator of a list.
-	split string
-	// value is a constant, or the default of a row that found nothing.
-	value      string
-	hasDefault bool
-	// row is what the table says; of a constant, constant is.
-	row      *row
-	constant *constant
-	title    string
-	shared   bool
-}
-
-type leadForm uint8
-
-const (
-	leadPlain leadForm = iota
-	leadConstant
-	leadJoin
-	leadPart
-	leadSplit
-	leadXML
-	leadExpression
-)
-
-// check is a constant that the source must hold where it stands at all.
-type check struct {
-	scope, slot int
-	// via is how to get to scope from the record.
-	via    []int
-	value  string
-	bad    *trouble
-	title  string
-	shared bool
-}
 
 // object builds an object, or returns nil when the source has nothing for it.
 // filled says that it holds more than constants.
@@ -239,8 +145,8 @@ var notBoolean = &trouble{code: fault.MapValue, arg: "true/false", rule: "boolea
 // value returns the value of the first lead that has one, the sender's node it
 // comes from, and the lead; "" when none has.
 func (s *state) value(leads []*lead) (string, *wire.Node, *lead) {
-	s.failed = false
 	for _, l := range leads {
+		s.failed, s.skipped = false, false
 		var value string
 		var from *wire.Node
 		var ok bool
@@ -256,7 +162,7 @@ func (s *state) value(leads []*lead) (string, *wire.Node, *lead) {
 			s.failed = true
 			return "", nil, nil
 		}
-		if l.hasDefault {
+		if l.hasDefault && !s.skipped {
 			return l.value, s.group(l), l
 		}
 	}
@@ -280,6 +186,7 @@ func (s *state) follow(l *lead) (value string, from *wire.Node, ok bool) {
 			s.expressionFault(l, l.when, nil, err)
 			return "", nil, false
 		case holds != "true":
+			s.skipped = true
 			return "", nil, true
 		}
 	}
@@ -346,162 +253,32 @@ func (s *state) special(l *lead, n *wire.Node) (value string, from *wire.Node, o
 		if s.encoding {
 			return n.Text, n, true
 		}
-		content, err := wire.WriteFragment(n)
+		content, err := s.content(n)
 		if err != nil {
 			s.report(l, n, "", &trouble{code: fault.MapValue, arg: err.Error(), rule: "xml"})
 			return "", n, false
 		}
-		return strings.TrimSpace(content), n, true
+		return content, n, true
 	case leadPlain, leadConstant, leadJoin, leadExpression:
 	}
 	return "", nil, true
 }
 
-// gather follows a lead from outside of its scope, as encoding has to when
-// several records share one document: all must agree.
-func (s *state) gather(l *lead) (value string, from *wire.Node, ok bool) {
-	first := true
-	ok = true
-	s.each(l.via, func() bool {
-		v, n, fine := s.follow(l)
-		switch {
-		case first:
-			value, from, ok, first = v, n, fine, false
-		case fine && v != value:
-			s.disagree(l.row.wires[l.part].text, n, v)
-			ok = false
-		}
-		return ok
-	})
-	return value, from, ok
-}
-
-// disagree reports a record that has another value than the first for what the
-// document has once.
-func (s *state) disagree(path string, at *wire.Node, value string) {
-	place := fault.Place{}
-	if at != nil {
-		place = at.Place()
+// content is an element's content as XML text. It is written once, however many
+// records share the element, as they do a signature.
+func (s *state) content(n *wire.Node) (string, error) {
+	if content, ok := s.contents[n]; ok {
+		return content, nil
 	}
-	s.faults = append(s.faults, fault.New(fault.MapValue, place, value, path+" ≠").WithRule("agree "+path))
-}
-
-// each runs f with every frame of the last scope of via current, until f returns
-// false; afterwards the first of them is current.
-func (s *state) each(via []int, f func() bool) bool {
-	if len(via) == 0 {
-		return f()
+	content, err := wire.WriteFragment(n)
+	if err != nil {
+		return "", err
 	}
-	at, rest := via[0], via[1:]
-	head := s.first(s.scopes[at].parent, s.scopes[at].list)
-	for i := head; i != none; i = s.frames[i].next {
-		s.current[at] = i
-		if !s.each(rest, f) {
-			return false
-		}
+	if s.contents == nil {
+		s.contents = map[*wire.Node]string{}
 	}
-	s.current[at] = head
-	return true
-}
-
-// list builds the items of p below parent and reports whether there are any.
-func (s *state) list(p *plan, parent *wire.Node) bool {
-	head, inhabited := s.head(p)
-	if !inhabited {
-		return false
-	}
-	into := parent
-	if p.array {
-		into = s.new(p)
-		into.Kind = wire.Array
-	}
-	if p.single {
-		s.item(p, into)
-	}
-	for f := head; f != none; f = s.frames[f].next {
-		s.current[p.scope] = f
-		s.item(p, into)
-	}
-	if !p.single {
-		s.current[p.scope] = head
-	}
-	if p.array {
-		if into.First == nil {
-			*into = wire.Node{}
-			s.spare = into
-			return false
-		}
-		parent.Append(into)
-		if parent.From == nil && !s.encoding && into.First.From != nil {
-			parent.From = into.First.From.Parent
-		}
-		into.From = parent.From
-		return true
-	}
-	return into.Last != nil
-}
-
-// head finds the first frame of a list; inhabited is false when there is none.
-func (s *state) head(p *plan) (head int32, inhabited bool) {
-	if p.single {
-		return none, true
-	}
-	sc := &s.scopes[p.scope]
-	if p.via == nil {
-		head = s.first(sc.parent, sc.list)
-		return head, head != none
-	}
-	var model *wire.Node
-	head = none
-	first := true
-	s.each(p.via, func() bool {
-		f := s.first(sc.parent, sc.list)
-		var array *wire.Node
-		if f != none {
-			array = s.frames[f].node.Parent
-		}
-		if first {
-			head, model, first = f, array, false
-			return true
-		}
-		if !equal(model, array) {
-			s.disagree(p.path, array, "")
-			return false
-		}
-		return true
-	})
-	return head, head != none
-}
-
-// equal reports whether two canonical trees say the same.
-func equal(a, b *wire.Node) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	if a.Kind != b.Kind || a.Name != b.Name || a.Text != b.Text {
-		return false
-	}
-	c, d := a.First, b.First
-	for ; c != nil && d != nil; c, d = c.Next, d.Next {
-		if !equal(c, d) {
-			return false
-		}
-	}
-	return c == d
-}
-
-func (s *state) item(p *plan, into *wire.Node) {
-	n, _ := s.child(p.item)
-	if n == nil {
-		return
-	}
-	if p.array {
-		n.Name, n.Space = "", ""
-	}
-	if !s.encoding && p.item.form == planObject {
-		n.From = s.frames[s.current[p.scope]].node
-	}
-	into.Append(n)
+	s.contents[n] = trim(content)
+	return s.contents[n], nil
 }
 
 // report notes what is wrong with a value.

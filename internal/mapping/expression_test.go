@@ -84,6 +84,7 @@ func TestComputedRows(t *testing.T) {
 	table, err := w.loadText(t, "Shipment", shipmentTable(`
   no: [{at: Head/no, when: 'wire("Head/no") startsWith "P"', only: decode}, {at: Head/owner, only: decode}]
   direction: {at: Head/flag, as: code(direction)}
+  status: {at: Head/state, when: 'value("direction") == "export"', default: none}
   place: {expr: 'value("direction") == "import" ? wire("Head/place") : wire("/Sender/code")'}
   kilograms: {expr: 'total(values("items[].qty"))'}
   items[].qty: {at: Line/qty, as: decimal}
@@ -95,7 +96,7 @@ func TestComputedRows(t *testing.T) {
 		`<Parcel><Head><no>X-1</no><flag>E</flag><owner>O</owner><place>here</place></Head><Line><name>a</name><qty>x</qty></Line></Parcel>`+
 		`<Sender><code>S</code></Sender></Shipment>`))
 	requireText(t, `[{"no":"P-1","direction":"import","place":"here","kilograms":"1.5","items":[{"name":"a","qty":"1.5"},{"qty":"0"}]},`+
-		`{"no":"O","direction":"export","place":"S"}]`, jsonOf(d))
+		`{"no":"O","direction":"export","status":"none","place":"S"}]`, jsonOf(d))
 	require.Empty(t, d.Records[0].Faults)
 	require.Equal(t, []string{"MAP_NUMBER error /Shipment/Parcel[2]/Line/qty 1:289 x"}, told(d.Records[1].Faults), "a value that another row reads is told once")
 

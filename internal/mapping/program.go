@@ -79,12 +79,14 @@ type state struct {
 	// common are the faults of what records share.
 	common fault.List
 	told   map[complaint]bool
-	// failed says that the last value could not be translated, which is told.
-	failed  bool
-	missing []*plan
-	env     *environment
-	reading *evaluation
-	quiet   bool
+	// failed says that the last value could not be translated, which is told;
+	// skipped that its row did not apply.
+	failed, skipped bool
+	contents        map[*wire.Node]string
+	missing         []*plan
+	env             *environment
+	reading         *evaluation
+	quiet           bool
 	// trace, where wanted, collects which lead made each leaf, in tree order.
 	trace   []*lead
 	tracing bool
@@ -190,7 +192,7 @@ func (s *state) reset() {
 	s.slots, s.frames, s.lists = s.slots[:0], s.frames[:0], s.lists[:0]
 	clear(s.current)
 	s.arena, s.spare = wire.Arena{}, nil
-	s.faults, s.common, s.told = nil, nil, nil
+	s.faults, s.common, s.told, s.contents = nil, nil, nil, nil
 	s.missing, s.trace, s.tracing = s.missing[:0], nil, false
 	s.reading, s.quiet, s.picked = nil, false, 0
 }
