@@ -120,9 +120,7 @@ func newSchema(t testing.TB, members string) *Schema {
 
 func checkJSON(t testing.TB, s *Schema, text string) fault.List {
 	t.Helper()
-	doc, err := wire.ReadJSON([]byte(text), wire.NewDefaultLimits())
-	require.NoError(t, err)
-	return s.Check(doc.Root)
+	return s.Check(parseJSON(t, text))
 }
 
 // TestJSONFaults has one case for every keyword on JSON values.
