@@ -201,6 +201,9 @@ func numberSane(s string) bool {
 // text judges a string by the facets of s.
 func (w *walker) text(n *wire.Node, s *Shape, raw string, element bool) verdict {
 	text, blanks, v := s.effective(raw, element)
+	if w.partial > 0 && strings.TrimSpace(raw) != raw {
+		v = unsure // whether the blanks count is for the whole schema to say
+	}
 	if blanks {
 		w.add(func() fault.Fault { return s.fault(fault.SchemaBlanks, n).WithRule("blanks") })
 	}
