@@ -160,19 +160,30 @@ func (t *Translation) assign(found fault.List) {
 	if len(found) == 0 {
 		return
 	}
-	paths := make([]string, len(t.Records))
+	byPath := make(map[string]int, len(t.Records))
 	for i := range t.Records {
-		paths[i] = t.Records[i].Source.Path()
+		byPath[t.Records[i].Source.Path()] = i
 	}
-next:
 	for _, f := range found {
-		for i, p := range paths {
-			if rest, ok := strings.CutPrefix(f.Path, p); ok && (rest == "" || rest[0] == '/') {
-				t.Records[i].Faults = append(t.Records[i].Faults, f)
-				continue next
-			}
+		if i, ok := within(byPath, f.Path); ok {
+			t.Records[i].Faults = append(t.Records[i].Faults, f)
+		} else {
+			t.Faults = append(t.Faults, f)
 		}
-		t.Faults = append(t.Faults, f)
+	}
+}
+
+// within finds the record whose element has the path or one above it.
+func within(byPath map[string]int, path string) (int, bool) {
+	for {
+		if i, ok := byPath[path]; ok {
+			return i, true
+		}
+		up := strings.LastIndexByte(path, '/')
+		if up < 0 {
+			return 0, false
+		}
+		path = path[:up]
 	}
 }
 
