@@ -8,11 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tongqu"
 	"tongqu/internal/adapter"
-	"tongqu/internal/app"
 	"tongqu/internal/conf"
 	"tongqu/internal/schema"
+	"tongqu/internal/table"
 )
 
 func newAdapter(o *options) *cobra.Command {
@@ -21,15 +20,16 @@ func newAdapter(o *options) *cobra.Command {
 		Short:   "List, lint, test and document the adapters; import an agency's XSD",
 		Example: "  tongqu adapter list\n  tongqu adapter lint customs_ceb\n  tongqu adapter test --update\n  tongqu adapter schema agency.xsd --to schemas/agency",
 		Args:    usage(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:    help,
 	}
-	cmd.AddCommand(newAdapterList(o), newAdapterLint(o), newAdapterTest(o), newAdapterDocs(o), newAdapterSchema())
+	cmd.AddCommand(newAdapterList(o), newAdapterLint(o), newAdapterTest(o), newAdapterDocs(o), newAdapterSchema(o))
 	return cmd
 }
 
 func newAdapterList(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the adapters and their messages", Args: usage(cobra.NoArgs),
+		Example: "  tongqu adapter list\n  tongqu adapter list --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := o.registry()
 			if err != nil {
@@ -42,20 +42,20 @@ func newAdapterList(o *options) *cobra.Command {
 				}
 				return printJSON(cmd.OutOrStdout(), all)
 			}
-			var rows [][]string
+			tb := table.New("ADAPTER", "MESSAGE", "CANONICAL", "名称", "NAME")
 			for _, a := range r.Adapters() {
 				for _, t := range a.Types {
-					rows = append(rows, []string{a.Name, "record", a.Title.ZH, a.Title.EN, t})
+					tb.Add(a.Name, "record", t, a.Title.ZH, a.Title.EN)
 				}
 				for _, m := range a.Messages() {
 					canonical := "envelope"
 					if m.Table != nil {
 						canonical = m.Table.Canonical()
 					}
-					rows = append(rows, []string{a.Name, m.Name, m.Title.ZH, m.Title.EN, canonical})
+					tb.Add(a.Name, m.Name, canonical, m.Title.ZH, m.Title.EN)
 				}
 			}
-			return table(cmd.OutOrStdout(), []string{"ADAPTER", "MESSAGE", "名称", "NAME", "CANONICAL"}, rows)
+			return tb.Print(cmd.OutOrStdout())
 		},
 	}
 }
@@ -63,16 +63,18 @@ func newAdapterList(o *options) *cobra.Command {
 func newAdapterLint(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "lint [NAME]", Short: "Prove schemas and translation tables complete; prints file:line:col",
-		Args: usage(cobra.MaximumNArgs(1)),
+		Example: "  tongqu adapter lint\n  tongqu adapter lint customs_ceb --override .",
+		Args:    usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
-			var problems conf.Problems
-			switch {
-			case errors.As(err, &problems):
-			case err != nil:
+			problems := conf.Problems{}
+			if err == nil {
+				err = known(r, first(args))
+			}
+			if err == nil {
+				problems = append(problems, r.Lint(first(args))...)
+			} else if !errors.As(err, &problems) {
 				return err
-			default:
-				problems = r.Lint(first(args))
 			}
 			if o.output == "json" {
 				if err := printJSON(cmd.OutOrStdout(), problems); err != nil {
@@ -106,16 +108,23 @@ func newAdapterTest(o *options) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use: "test [NAME]", Short: "Run the golden cases and show what differs, by field", Args: usage(cobra.MaximumNArgs(1)),
+		Example: "  tongqu adapter test\n  tongqu adapter test customs_ceb --update   # then review the change",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
+			if err == nil {
+				err = known(r, first(args))
+			}
 			if err != nil {
 				return err
 			}
-			files := app.Overlay(tongqu.Files, o.override)
+			files, err := o.files()
+			if err != nil {
+				return err
+			}
 			if _, err := os.Stat(dir); err == nil {
 				files = os.DirFS(filepath.Dir(filepath.Clean(dir)))
 			}
-			var all []adapter.CaseResult
+			all := []adapter.CaseResult{}
 			for _, a := range r.Adapters() {
 				if len(args) > 0 && args[0] != a.Name {
 					continue
@@ -170,13 +179,14 @@ func printCases(cmd *cobra.Command, o *options, all []adapter.CaseResult) error 
 	return nil
 }
 
-func newAdapterSchema() *cobra.Command {
+func newAdapterSchema(o *options) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use: "schema FILE.xsd", Short: "Import an agency's XSD into wire schemas, one a root element",
 		Long: `Schema writes a JSON Schema for every global element of the XSD: order, occurrence,
 facets, enumerations, and the documentation as title. Imported files lie beside it.`,
-		Args: usage(cobra.ExactArgs(1)),
+		Example: "  tongqu adapter schema agency.xsd --to schemas/agency",
+		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			imported, err := schema.ImportXSD(os.DirFS(filepath.Dir(args[0])), filepath.Base(args[0]), schema.ImportConfig{Folder: filepath.Base(to)})
 			if err != nil {
@@ -185,11 +195,18 @@ facets, enumerations, and the documentation as title. Imported files lie beside 
 			if err := os.MkdirAll(to, 0o750); err != nil {
 				return err
 			}
+			written := []string{}
 			for _, i := range imported {
 				name := filepath.Join(filepath.Dir(to), filepath.FromSlash(i.ID)+".json")
 				if err := os.WriteFile(name, i.JSON, 0o644); err != nil { //nolint:gosec // a file of the source tree
 					return err
 				}
+				written = append(written, name)
+			}
+			if o.output == "json" {
+				return printJSON(cmd.OutOrStdout(), written)
+			}
+			for _, name := range written {
 				fmt.Fprintln(cmd.OutOrStdout(), name)
 			}
 			return nil
@@ -204,8 +221,12 @@ func newAdapterDocs(o *options) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use: "docs [NAME]", Short: "Print, write or check the generated part of the adapters' READMEs", Args: usage(cobra.MaximumNArgs(1)),
+		Example: "  tongqu adapter docs customs_ceb\n  tongqu adapter docs --write\n  tongqu adapter docs --check",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
+			if err == nil {
+				err = known(r, first(args))
+			}
 			if err != nil {
 				return err
 			}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"tongqu/internal/adapter"
 	"tongqu/internal/fault"
 )
 
@@ -22,73 +25,91 @@ func newCheck(o *options) *cobra.Command {
 	var only string
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
-		Short: "Check documents and print all errors, one a line: file:line:col path value rule zh en",
+		Short: "Check documents and print all errors, one a line",
 		Long: `Check reads each document as the hub would and prints everything that is wrong with
-it. Nothing is sent or recorded, and no hub or configuration is needed.
-Exit code 1 means that something would be refused; flags alone are not refused.`,
-		Example: "  tongqu check OutBox/*.xml\n  tongqu check order.xml --output json",
+it, one a line: file:line:col path "value" rule zh | en. A file named - is standard
+input. Nothing is sent or recorded, and no hub or configuration is needed.
+
+Exit code 1 means that something would be refused. What is marked (flag) would be
+taken, with a remark.`,
+		Example: "  tongqu check OutBox/*.xml\n  tongqu check order.xml --output json\n  tongqu check - < order.xml",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
+			if err == nil {
+				err = known(r, only)
+			}
 			if err != nil {
 				return err
 			}
-			var all []checked
-			refused := false
+			var (
+				all        []checked
+				refused    bool
+				unreadable error
+			)
 			for _, name := range args {
 				data, err := readFile(name, cmd.InOrStdin())
 				if err != nil {
-					return err
+					unreadable = errors.Join(unreadable, err) // the other files are checked all the same
+					continue
 				}
-				t := r.Translate(data, only)
-				c := checked{File: name, Adapter: t.Adapter, Message: t.Message, Records: len(t.Records), Faults: t.Faults}
-				for i := range t.Records {
-					if t.Refused(&t.Records[i]) {
-						c.Rejected++
-					}
-					c.Faults = append(c.Faults, t.Records[i].Faults...)
-				}
+				c := check(r, name, only, data)
 				refused = refused || c.Faults.Refuses()
 				all = append(all, c)
+				if o.output != "json" {
+					c.print(cmd.OutOrStdout(), cmd.ErrOrStderr())
+				}
 			}
-			if err := printChecked(cmd, o, all); err != nil {
-				return err
+			if o.output == "json" {
+				if err := printJSON(cmd.OutOrStdout(), all); err != nil {
+					return err
+				}
 			}
-			if refused {
+			if unreadable == nil && refused {
 				return errFindings
 			}
-			return nil
+			return unreadable
 		},
 	}
 	cmd.Flags().StringVar(&only, "adapter", "", "try only this adapter")
 	return cmd
 }
 
-func printChecked(cmd *cobra.Command, o *options, all []checked) error {
-	w := cmd.OutOrStdout()
-	if o.output == "json" {
-		return printJSON(w, all)
-	}
-	for _, c := range all {
-		for _, f := range c.Faults {
-			mark := ""
-			if f.Severity == fault.Flag {
-				mark = " (flag)"
-			}
-			fmt.Fprintf(w, "%s:%d:%d %s %q %s%s %s | %s\n", c.File, f.Line, f.Column, f.Path, f.Value, ruleOf(f), mark, f.ZH, f.EN)
+func check(r *adapter.Registry, name, only string, data []byte) checked {
+	t := r.Translate(data, only)
+	c := checked{File: name, Adapter: t.Adapter, Message: t.Message, Records: len(t.Records), Faults: append(fault.List{}, t.Faults...)}
+	for i := range t.Records {
+		if t.Refused(&t.Records[i]) {
+			c.Rejected++
 		}
-		what := c.Adapter + "/" + c.Message
-		if c.Adapter == "" {
-			what = "not recognised"
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d records, %d refused, %d findings\n", c.File, what, c.Records, c.Rejected, len(c.Faults))
+		c.Faults = append(c.Faults, t.Records[i].Faults...)
 	}
-	return nil
+	return c
 }
 
-func ruleOf(f fault.Fault) string {
-	if f.Rule != "" {
-		return f.Rule
+// print writes the findings to w, and a line about the file to about.
+func (c *checked) print(w, about io.Writer) {
+	printFaults(w, c.File, c.Faults)
+	what := c.Adapter + "/" + c.Message
+	if c.Adapter == "" {
+		what = "not recognised"
 	}
-	return string(f.Code)
+	fmt.Fprintf(about, "%s: %s; records: %d, refused: %d, findings: %d\n", c.File, what, c.Records, c.Rejected, len(c.Faults))
+}
+
+// printFaults writes one fault a line. The path of the document itself is "/".
+func printFaults(w io.Writer, file string, faults fault.List) {
+	for _, f := range faults {
+		path, rule, mark := f.Path, f.Rule, ""
+		if path == "" {
+			path = "/"
+		}
+		if rule == "" {
+			rule = string(f.Code)
+		}
+		if f.Severity == fault.Flag {
+			mark = " (flag)"
+		}
+		fmt.Fprintf(w, "%s:%d:%d %s %q %s%s %s | %s\n", file, f.Line, f.Column, path, f.Value, rule, mark, f.ZH, f.EN)
+	}
 }

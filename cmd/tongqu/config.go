@@ -1,19 +1,18 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"tongqu/internal/directory"
+	"go.yaml.in/yaml/v3"
 )
 
 func newConfig(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "config", Short: "Check or print the configuration", Args: usage(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  tongqu config check --config tongqu.yaml\n  tongqu config print --config tongqu.yaml",
+		RunE:    help,
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "check", Short: "Check the configuration, the directory and the adapters; prints file:line:col", Args: usage(cobra.NoArgs),
@@ -27,6 +26,7 @@ func newConfig(o *options) *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use: "print", Short: "Print the configuration with all defaults, secrets hidden", Args: usage(cobra.NoArgs),
+		Example: "  tongqu config print\n  tongqu config print --config tongqu.yaml --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.loadConfig()
 			if err != nil {
@@ -36,6 +36,13 @@ func newConfig(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if o.output == "json" {
+				var all map[string]any
+				if err := yaml.Unmarshal(text, &all); err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), all)
+			}
 			_, err = cmd.OutOrStdout().Write(text)
 			return err
 		},
@@ -43,21 +50,10 @@ func newConfig(o *options) *cobra.Command {
 	return cmd
 }
 
-func newToken() *cobra.Command {
-	return &cobra.Command{
-		Use: "token", Short: "Make a bearer token for an agency and the hash to put into its file", Args: usage(cobra.NoArgs),
-		Example: "  tongqu token\n  echo $TOKEN | tongqu token hash",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			token := rand.Text()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "token:  %s\nsha256: %s\nGive the token to the agency; put the sha256 into config/agencies. The token is not stored.\n", token, directory.HashToken(token))
-			return err
-		},
-	}
-}
-
 func newDoctor(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong: configuration, adapters, directory, and the hub if it runs", Args: usage(cobra.NoArgs),
+		Example: "  tongqu doctor\n  tongqu doctor --config /etc/tongqu/tongqu.yaml --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := diagnose(o)
 			findings.hub(cmd.Context(), o)

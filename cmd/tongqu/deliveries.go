@@ -11,6 +11,7 @@ import (
 
 	"tongqu/internal/api"
 	"tongqu/internal/delivery"
+	"tongqu/internal/table"
 )
 
 func newDeliveries(o *options) *cobra.Command {
@@ -35,16 +36,19 @@ func newDeliveries(o *options) *cobra.Command {
 			if o.output == "json" {
 				return printJSON(cmd.OutOrStdout(), page)
 			}
-			rows := make([][]string, len(page.Deliveries))
-			for i, d := range page.Deliveries {
-				rows[i] = []string{d.At.Local().Format(time.DateTime), d.Subscription, string(d.Status), strconv.Itoa(d.Attempts), d.RecordID, d.Detail}
+			tb := table.New("TIME", "SUBSCRIPTION", "STATUS", "ATTEMPTS", "RECORD", "DETAIL")
+			for _, d := range page.Deliveries {
+				tb.Add(d.At.Local().Format(time.DateTime), d.Subscription, string(d.Status), strconv.Itoa(d.Attempts), d.RecordID, d.Detail)
 			}
-			return table(cmd.OutOrStdout(), []string{"TIME", "SUBSCRIPTION", "STATUS", "ATTEMPTS", "RECORD", "DETAIL"}, rows)
+			if page.Next != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), more)
+			}
+			return tb.Print(cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&subscription, "subscription", "", "of this subscription")
-	f.StringVar(&status, "status", "", "delivered, parked or waiting")
+	f.StringVar(&status, "status", "", "delivered, parked, waiting or skipped")
 	f.IntVar(&limit, "limit", 100, "at most so many, up to 1000")
 	cmd.AddCommand(newResend(o))
 	return cmd

@@ -2,18 +2,25 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"tongqu"
+	"tongqu/internal/adapter"
 	"tongqu/internal/app"
 	"tongqu/internal/conf"
 	"tongqu/internal/directory"
+	"tongqu/internal/wire"
 )
 
 // finding is one thing that was looked at.
@@ -57,17 +64,21 @@ func diagnose(o *options) *findings {
 		name = "defaults"
 	}
 	out.add("configuration", err, name)
-	r, err := o.registry()
+	files, filesErr := o.files()
+	if filesErr != nil {
+		files = app.Overlay(tongqu.Files, o.override) // a wrong configuration is told once
+	}
+	r, err := adapter.Load(files, wire.NewDefaultLimits())
 	if err == nil {
 		err = r.Lint("").Or()
 		out.add("adapters", err, fmt.Sprintf("%d adapters, %d canonical types", len(r.Adapters()), len(r.Types())))
 	} else {
 		out.add("adapters", err, "")
 	}
-	files, err := fs.Sub(app.Overlay(tongqu.Files, c.Folders.Override), "config")
+	configFiles, err := fs.Sub(files, "config")
 	if err == nil {
 		var d *directory.Directory
-		if d, err = directory.Load(files); err == nil {
+		if d, err = directory.Load(configFiles); err == nil {
 			out.add("directory", nil, fmt.Sprintf("%d resources, %d agencies, %d subscriptions", len(d.Resources()), len(d.Agencies()), len(d.Subscriptions())))
 		}
 	}
@@ -78,8 +89,20 @@ func diagnose(o *options) *findings {
 	return &out
 }
 
+// writable tries to write into the folder, or into that in which it would be made.
 func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is not a folder", dir)
+		}
+		if err == nil {
+			break
+		}
+		if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+			dir = parent
+			continue
+		}
 		return err
 	}
 	f, err := os.CreateTemp(dir, ".doctor-*")
@@ -89,7 +112,7 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// hub asks the running hub how it is, or whether one could listen.
+// hub asks the running hub how its parts are, or whether one could listen.
 func (fs *findings) hub(ctx context.Context, o *options) {
 	c, err := o.loadConfig()
 	if err != nil {
@@ -106,7 +129,8 @@ func (fs *findings) hub(ctx context.Context, o *options) {
 		fs.add("hub", err, "")
 		return
 	}
-	resp, err := http.DefaultClient.Do(req)
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		ln, listenErr := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 		if listenErr == nil {
@@ -116,8 +140,19 @@ func (fs *findings) hub(ctx context.Context, o *options) {
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s/readyz answers %s", target, resp.Status)
+	var answer struct {
+		Checks map[string]string `json:"checks"`
 	}
-	fs.add("hub", err, "running and ready at "+target)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&answer); err != nil || len(answer.Checks) == 0 {
+		fs.add("hub", fmt.Errorf("%s answers %s: something else listens there", target, resp.Status), "")
+		return
+	}
+	for _, part := range slices.Sorted(maps.Keys(answer.Checks)) {
+		if said := answer.Checks[part]; said != "ok" {
+			fs.add("hub", fmt.Errorf("%s of the hub at %s: %s", part, target, said), "")
+		}
+	}
+	if resp.StatusCode == http.StatusOK {
+		fs.add("hub", nil, "running and ready at "+target)
+	}
 }

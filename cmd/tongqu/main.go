@@ -5,11 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"tongqu/internal/client"
 )
 
 // Exit codes: 0 all is well, 1 findings, 2 wrong usage, 3 failure.
@@ -27,28 +31,46 @@ type usageError struct{ error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:])
+	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
 }
 
-func run(ctx context.Context, args []string) int {
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run executes one command and returns its exit code.
+func run(ctx context.Context, args []string, s streams) int {
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	var usage usageError
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errFindings):
 		return exitFindings
-	case errors.As(err, &usage):
-		fmt.Fprintf(root.ErrOrStderr(), "tongqu: %v\nTry 'tongqu --help'.\n", err)
+	case isUsage(err):
+		fmt.Fprintf(s.err, "tongqu: %v\nTry '%s --help'.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
-		fmt.Fprintf(root.ErrOrStderr(), "tongqu: %v\n", err)
+		fmt.Fprintf(s.err, "tongqu: %v\n", err)
 		return exitFailure
 	}
+}
+
+// isUsage reports whether the call was wrong: to this program, or to the hub.
+func isUsage(err error) bool {
+	var (
+		usage  usageError
+		answer *client.Error
+	)
+	return errors.As(err, &usage) || errors.As(err, &answer) && answer.Status == http.StatusBadRequest
 }
 
 // options are the flags that all commands share.
@@ -74,8 +96,9 @@ Exit codes: 0 all is well, 1 findings, 2 wrong usage, 3 failure.`,
   tongqu check order.xml
   tongqu translate order.xml --explain`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: usage(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:              usage(cobra.NoArgs),
+		RunE:              help,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	f := root.PersistentFlags()
@@ -93,10 +116,13 @@ Exit codes: 0 all is well, 1 findings, 2 wrong usage, 3 failure.`,
 	}
 	root.AddCommand(
 		newServe(&o), newCheck(&o), newTranslate(&o), newSend(&o), newRecords(&o), newShow(&o),
-		newDeliveries(&o), newAdapter(&o), newConfig(&o), newDoctor(&o), newToken(), newVersion(&o),
+		newDeliveries(&o), newAdapter(&o), newConfig(&o), newDoctor(&o), newToken(&o), newVersion(&o),
 	)
 	return root
 }
+
+// help is what a command does that only groups others.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // usage makes cobra's complaint about arguments a usage error.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {

@@ -1,17 +1,19 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tongqu/internal/api"
+	"tongqu/internal/table"
 )
+
+// more is said when a list does not end where the page ends.
+const more = "there are more: raise --limit or narrow the search"
 
 func newRecords(o *options) *cobra.Command {
 	var (
@@ -42,17 +44,14 @@ func newRecords(o *options) *cobra.Command {
 			if o.output == "json" {
 				return printJSON(cmd.OutOrStdout(), page)
 			}
-			rows := make([][]string, len(page.Records))
-			for i, r := range page.Records {
-				rows[i] = []string{r.ReceivedAt.Local().Format(time.DateTime), r.Type, r.Agency, string(r.Status), string(r.Action), identity(r), r.ID}
-			}
-			if err := table(cmd.OutOrStdout(), []string{"RECEIVED", "TYPE", "AGENCY", "STATUS", "ACTION", "KEY", "RECORD"}, rows); err != nil {
-				return err
+			tb := table.New("RECEIVED", "TYPE", "AGENCY", "STATUS", "ACTION", "KEY", "RECORD")
+			for _, r := range page.Records {
+				tb.Add(r.ReceivedAt.Local().Format(time.DateTime), r.Type, r.Agency, string(r.Status), string(r.Action), identity(r), r.ID)
 			}
 			if page.Next != "" {
-				fmt.Fprintln(cmd.ErrOrStderr(), "there are more: raise --limit or narrow the search")
+				fmt.Fprintln(cmd.ErrOrStderr(), more)
 			}
-			return nil
+			return tb.Print(cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
@@ -71,50 +70,4 @@ func identity(r api.Record) string {
 		return ""
 	}
 	return r.Keys[0].Name + "=" + r.Keys[0].Value
-}
-
-func newShow(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use:     "show ID",
-		Short:   "Show a record with its timeline, or a document with its records",
-		Example: "  tongqu show 0192f3c4-7d5e-7a10-8000-9a3f1c2b4d5e.1",
-		Args:    usage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := o.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			w := cmd.OutOrStdout()
-			if !strings.Contains(args[0], ".") {
-				var doc json.RawMessage
-				if err := c.Get(cmd.Context(), "/v1/documents/"+url.PathEscape(args[0]), &doc); err != nil {
-					return err
-				}
-				return printJSON(w, doc)
-			}
-			var shown struct {
-				Record   api.Record   `json:"record"`
-				Timeline api.Timeline `json:"timeline"`
-			}
-			path := "/v1/records/" + url.PathEscape(args[0])
-			if err := c.Get(cmd.Context(), path, &shown.Record); err != nil {
-				return err
-			}
-			if err := c.Get(cmd.Context(), path+"/timeline", &shown.Timeline); err != nil {
-				return err
-			}
-			if o.output == "json" {
-				return printJSON(w, shown)
-			}
-			if err := printJSON(w, shown.Record); err != nil {
-				return err
-			}
-			rows := make([][]string, len(shown.Timeline.Events))
-			for i, e := range shown.Timeline.Events {
-				rows[i] = []string{e.At.Local().Format("2006-01-02 15:04:05.000"), e.What, e.Who, e.Detail}
-			}
-			return table(w, []string{"TIME", "WHAT", "WHO", "DETAIL"}, rows)
-		},
-	}
 }

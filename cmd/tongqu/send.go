@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 
@@ -20,10 +22,16 @@ func newSend(o *options) *cobra.Command {
 		Short: "Send documents to a running hub",
 		Long: `Send posts each file as one document and says what became of it. At the end it prints a
 summary that balances. Files that the hub could not record can be sent again: what it
-holds already is answered as a duplicate.`,
-		Example: "  tongqu send OutBox --url http://127.0.0.1:8080 --token $TOKEN",
+holds already is answered as a duplicate. Several files are on their way at once; where
+one corrects another, send them with --connections 1, which keeps the order of names.
+
+Exit code 1 means that the hub refused something, 3 that a file was not recorded.`,
+		Example: "  tongqu send OutBox --url http://127.0.0.1:8080 --token $TOKEN\n  tongqu send order.xml --adapter customs_ceb --output json",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if connections < 1 {
+				return usageError{fmt.Errorf("--connections is at least 1, not %d", connections)}
+			}
 			c, err := o.client()
 			if err != nil {
 				return err
@@ -33,12 +41,12 @@ holds already is answered as a duplicate.`,
 			if err != nil {
 				return err
 			}
-			progress := newProgress(len(files))
-			var all []client.Sent
+			progress := newProgress(cmd.ErrOrStderr(), len(files))
+			all := []client.Sent{}
 			summary := c.SendFiles(cmd.Context(), files, only, connections, func(s client.Sent) {
 				progress.step()
 				all = append(all, s)
-				if o.output != "json" && (s.Err != nil || s.Rejected > 0 || s.Status >= 400) {
+				if o.output != "json" && (s.Err != nil || s.Rejected > 0 || s.Status >= http.StatusBadRequest) {
 					progress.clear()
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", s.File, became(s))
 				}
@@ -71,7 +79,7 @@ holds already is answered as a duplicate.`,
 
 func became(s client.Sent) string {
 	if s.Err != nil {
-		return s.Err.Error()
+		return s.Detail
 	}
 	text := fmt.Sprintf("%d, %d accepted, %d rejected, %d duplicates", s.Status, s.Accepted, s.Rejected, s.Duplicates)
 	if s.Detail != "" {
@@ -82,26 +90,31 @@ func became(s client.Sent) string {
 
 // progress draws a bar on a terminal and nothing elsewhere.
 type progress struct {
+	w           io.Writer // nil when there is no terminal
 	total, done int
-	shown       bool
 }
 
-func newProgress(total int) *progress {
-	info, err := os.Stderr.Stat()
-	return &progress{total: total, shown: err == nil && info.Mode()&os.ModeCharDevice != 0}
+func newProgress(w io.Writer, total int) *progress {
+	p := &progress{total: total}
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.w = w
+		}
+	}
+	return p
 }
 
 func (p *progress) step() {
 	p.done++
-	if p.shown {
+	if p.w != nil {
 		const width = 40
 		filled := width * p.done / p.total
-		fmt.Fprintf(os.Stderr, "\r[%s%s] %d/%d", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), p.done, p.total)
+		fmt.Fprintf(p.w, "\r[%s%s] %d/%d", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), p.done, p.total)
 	}
 }
 
 func (p *progress) clear() {
-	if p.shown {
-		fmt.Fprint(os.Stderr, "\r\033[K")
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\033[K")
 	}
 }

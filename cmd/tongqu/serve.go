@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +45,7 @@ doors, prints what became of each, and stays up.`,
 			}
 			hub, err := app.New(c, app.Overlay(tongqu.Files, c.Folders.Override), log)
 			if err != nil {
-				return err
+				return explainListen(err, "give another address with --listen, or stop what listens there (a hub that still runs?)")
 			}
 			if !withDemo {
 				return hub.Run(cmd.Context(), func(context.Context) error {
@@ -53,7 +55,7 @@ doors, prints what became of each, and stays up.`,
 			}
 			day, err := demo.New(hub, c, cmd.OutOrStdout())
 			if err != nil {
-				return err
+				return explainListen(err, "the demo's subscriber takes its deliveries there: stop what listens there, or name another address in a config/agencies/demo-tax.yaml of your own and add --override FOLDER")
 			}
 			defer day.Close()
 			return hub.Run(cmd.Context(), day.Run)
@@ -62,4 +64,13 @@ doors, prints what became of each, and stays up.`,
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default: as configured, 127.0.0.1:8080)")
 	cmd.Flags().BoolVar(&withDemo, "demo", false, "add demo agencies and subscribers and run a small day")
 	return cmd
+}
+
+// explainListen says what to do about an address that cannot be listened on.
+func explainListen(err error, advice string) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "listen" || op.Addr == nil {
+		return err
+	}
+	return fmt.Errorf("cannot listen on %v: %w; %s", op.Addr, op.Err, advice)
 }

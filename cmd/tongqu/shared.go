@@ -4,15 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
 	"tongqu"
 	"tongqu/internal/adapter"
 	"tongqu/internal/app"
 	"tongqu/internal/client"
+	"tongqu/internal/conf"
 	"tongqu/internal/wire"
 )
 
@@ -28,9 +29,32 @@ func (o *options) loadConfig() (app.Config, error) {
 	return c, err
 }
 
+// files are the built-in data with the override folder over them, the flag's or
+// else the configuration file's.
+func (o *options) files() (fs.FS, error) {
+	c, err := o.loadConfig()
+	return app.Overlay(tongqu.Files, c.Folders.Override), err
+}
+
 // registry loads the adapters; no configuration is needed for it.
 func (o *options) registry() (*adapter.Registry, error) {
-	return adapter.Load(app.Overlay(tongqu.Files, o.override), wire.NewDefaultLimits())
+	files, err := o.files()
+	if err != nil {
+		return nil, err
+	}
+	return adapter.Load(files, wire.NewDefaultLimits())
+}
+
+// known refuses the name of an adapter that there is not; empty means all.
+func known(r *adapter.Registry, name string) error {
+	if name == "" || r.Adapter(name) != nil {
+		return nil
+	}
+	names := make([]string, len(r.Adapters()))
+	for i, a := range r.Adapters() {
+		names[i] = a.Name
+	}
+	return usageError{fmt.Errorf("no adapter %q%s", name, conf.DidYouMean(name, names))}
 }
 
 // client connects to the running hub.
@@ -62,16 +86,6 @@ func printJSON(w io.Writer, v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
-}
-
-// table prints rows in columns.
-func table(w io.Writer, header []string, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(header, "\t"))
-	for _, r := range rows {
-		fmt.Fprintln(tw, strings.Join(r, "\t"))
-	}
-	return tw.Flush()
 }
 
 // readFile reads a file, or standard input for "-".

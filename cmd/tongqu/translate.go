@@ -4,13 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"tongqu/internal/adapter"
 	"tongqu/internal/fault"
+	"tongqu/internal/mapping"
+	"tongqu/internal/table"
 	"tongqu/internal/wire"
 )
+
+// canonical is what --to names when no other agency's format is wanted.
+const canonical = "canonical"
 
 func newTranslate(o *options) *cobra.Command {
 	var (
@@ -23,11 +29,19 @@ func newTranslate(o *options) *cobra.Command {
 		Long: `Translate prints the canonical records of a document, one JSON value a record, or with
 --to ADAPTER/MESSAGE the document in that agency's format. With --explain it prints, for
 each canonical value, the element it came from, its line and column, the value as sent,
-and the table row that put it there. Nothing is sent or recorded.`,
+and the table row that put it there. What is wrong goes to standard error; what is
+refused is not translated into another format. Nothing is sent or recorded, and no hub
+or configuration is needed.`,
 		Example: "  tongqu translate order.xml\n  tongqu translate order.xml --explain\n  tongqu translate order.json --to customs_ceb/CEB311Message",
 		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
+			if err == nil {
+				err = known(r, only)
+			}
+			if err == nil && to != canonical && r.Message(to) == nil {
+				err = usageError{fmt.Errorf("no message %q; 'tongqu adapter list' shows them", to)}
+			}
 			if err != nil {
 				return err
 			}
@@ -40,7 +54,7 @@ and the table row that put it there. Nothing is sent or recorded.`,
 			switch {
 			case explain:
 				err = printExplained(w, o, t)
-			case to == "" || to == "canonical":
+			case to == canonical:
 				err = printRecords(w, o, t)
 			default:
 				err = printEncoded(w, r, t, to)
@@ -49,9 +63,7 @@ and the table row that put it there. Nothing is sent or recorded.`,
 				return err
 			}
 			faults := append(allFaults(t), fault.Of(err)...)
-			for _, f := range faults {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s:%d:%d %s %q %s %s | %s\n", args[0], f.Line, f.Column, f.Path, f.Value, ruleOf(f), f.ZH, f.EN)
-			}
+			printFaults(cmd.ErrOrStderr(), args[0], faults)
 			if faults.Refuses() {
 				return errFindings
 			}
@@ -59,7 +71,7 @@ and the table row that put it there. Nothing is sent or recorded.`,
 		},
 	}
 	cmd.Flags().StringVar(&only, "adapter", "", "try only this adapter")
-	cmd.Flags().StringVar(&to, "to", "canonical", "canonical, or ADAPTER/MESSAGE")
+	cmd.Flags().StringVar(&to, "to", canonical, "canonical, or ADAPTER/MESSAGE")
 	cmd.Flags().BoolVar(&explain, "explain", false, "say where each value came from")
 	return cmd
 }
@@ -85,9 +97,6 @@ func printRecords(w io.Writer, o *options, t *adapter.Translation) error {
 }
 
 func printEncoded(w io.Writer, r *adapter.Registry, t *adapter.Translation, to string) error {
-	if r.Message(to) == nil {
-		return usageError{fmt.Errorf("no message %s; 'tongqu adapter list' shows them", to)}
-	}
 	var bodies [][]byte
 	for i := range t.Records {
 		if !t.Refused(&t.Records[i]) {
@@ -108,11 +117,12 @@ func printEncoded(w io.Writer, r *adapter.Registry, t *adapter.Translation, to s
 func printExplained(w io.Writer, o *options, t *adapter.Translation) error {
 	rows := t.Explain()
 	if o.output == "json" {
-		return printJSON(w, rows)
+		return printJSON(w, append([]mapping.Row{}, rows...))
 	}
-	lines := make([][]string, len(rows))
-	for i, r := range rows {
-		lines[i] = []string{fmt.Sprint(r.Record), r.Canonical, r.Value, r.WirePath, fmt.Sprintf("%d:%d", r.Line, r.Column), r.Raw, r.TableLine, r.Codec}
+	const widest = 48 // cells of a value; JSON has it whole
+	tb := table.New("RECORD", "CANONICAL", "VALUE", "FROM", "LINE:COL", "AS SENT", "AS", "TABLE ROW")
+	for _, r := range rows {
+		tb.Add(strconv.Itoa(r.Record), r.Canonical, table.Cut(r.Value, widest), r.WirePath, fmt.Sprintf("%d:%d", r.Line, r.Column), table.Cut(r.Raw, widest), r.Codec, r.TableLine)
 	}
-	return table(w, []string{"RECORD", "CANONICAL", "VALUE", "FROM", "LINE:COL", "AS SENT", "TABLE ROW", "AS"}, lines)
+	return tb.Print(w)
 }

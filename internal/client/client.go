@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,6 +49,8 @@ func (e *Error) Error() string {
 type Answer struct {
 	Status int
 	Body   []byte
+	// RetryAfter is how long the hub asks to wait; negative when it does not say.
+	RetryAfter time.Duration
 }
 
 // Send posts one document; the answer is returned whatever its status.
@@ -65,7 +68,11 @@ func (c *Client) Send(ctx context.Context, adapter string, body []byte) (Answer,
 	if err != nil {
 		return Answer{}, fmt.Errorf("reading the answer: %w", err)
 	}
-	return Answer{resp.StatusCode, answer}, nil
+	a := Answer{Status: resp.StatusCode, Body: answer, RetryAfter: -1}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 {
+		a.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return a, nil
 }
 
 // Get reads path into out, a pointer, or a *[]byte for the bytes as they are.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"tongqu/internal/backoff"
 )
 
 // Sent is what became of one file.
@@ -23,7 +25,8 @@ type Sent struct {
 	Rejected   int    `json:"rejected"`
 	Duplicates int    `json:"duplicates"`
 	Detail     string `json:"detail,omitempty"`
-	// Err is set when the hub could not be asked, or could not record.
+	// Err is set when the file was not recorded: it could not be read, the hub could
+	// not be asked, or did not take it. Detail then tells why.
 	Err error `json:"-"`
 }
 
@@ -119,7 +122,7 @@ func (s *Summary) add(sent Sent) {
 }
 
 // read takes from the answer what a result tells; an outcome's own status is a word.
-func (s *Sent) read(body []byte) {
+func (s *Sent) read(body []byte) error {
 	var a struct {
 		DocumentID string `json:"documentId"`
 		Message    string `json:"message"`
@@ -129,42 +132,56 @@ func (s *Sent) read(body []byte) {
 		Detail     string `json:"detail"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		s.Err = fmt.Errorf("reading the answer: %w", err)
-		return
+		return fmt.Errorf("reading the answer: %w", err)
 	}
 	s.DocumentID, s.Message, s.Detail = a.DocumentID, a.Message, a.Detail
 	s.Accepted, s.Rejected, s.Duplicates = a.Accepted, a.Rejected, a.Duplicates
+	return nil
 }
 
-// attempts is how often a file is sent when the hub asks to wait (429, 503).
-const attempts = 5
+// A file is sent again when the hub asks to wait (429, 503), so often, and after
+// what the hub asks for but no longer than maxWait.
+const (
+	attempts = 5
+	maxWait  = 30 * time.Second
+)
 
 func (c *Client) sendFile(ctx context.Context, file, adapter string) Sent {
 	sent := Sent{File: file}
-	body, err := os.ReadFile(file) //nolint:gosec // the user names the file
+	if err := c.trySend(ctx, &sent, adapter); err != nil {
+		sent.Err, sent.Detail = err, err.Error()
+	}
+	return sent
+}
+
+// trySend fills sent; an error means that the file was not recorded.
+func (c *Client) trySend(ctx context.Context, sent *Sent, adapter string) error {
+	body, err := os.ReadFile(sent.File)
 	if err != nil {
-		sent.Err = err
-		return sent
+		return err
 	}
 	for attempt := 1; ; attempt++ {
 		answer, err := c.Send(ctx, adapter, body)
 		if err != nil {
-			sent.Err = err
-			return sent
+			return err
 		}
 		sent.Status = answer.Status
 		busy := answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusServiceUnavailable
 		if busy && attempt < attempts {
-			select {
-			case <-time.After(time.Duration(attempt) * time.Second):
+			wait := answer.RetryAfter
+			if wait < 0 {
+				wait = time.Duration(attempt) * time.Second
+			}
+			if backoff.Wait(ctx, min(wait, maxWait)) == nil {
 				continue
-			case <-ctx.Done():
 			}
 		}
-		sent.read(answer.Body)
-		if busy || answer.Status == http.StatusUnauthorized {
-			sent.Err = errors.New(sent.Detail)
+		if err := sent.read(answer.Body); err != nil {
+			return fmt.Errorf("answer %d: %w", answer.Status, err)
 		}
-		return sent
+		if busy || answer.Status == http.StatusUnauthorized || answer.Status >= http.StatusInternalServerError {
+			return errors.New(sent.Detail)
+		}
+		return nil
 	}
 }
