@@ -105,6 +105,9 @@ func (d *dictionary) pack(b []byte) []byte {
 	return append(head, packed...) // in place: packed follows head in room
 }
 
+// maxBlob is the longest value that SQLite takes.
+const maxBlob = 1e9
+
 var errDamaged = errors.New("damaged blob")
 
 // unpack undoes pack; what it returns does not share b.
@@ -116,6 +119,9 @@ func (c *codec) unpack(b []byte) ([]byte, error) {
 	case packedRaw:
 		return bytes.Clone(b), nil
 	case packedS2:
+		if n, err := s2.DecodedLen(b); err != nil || n > maxBlob {
+			return nil, errDamaged
+		}
 		return s2.Decode(nil, b)
 	case packedDictionary:
 		id, n := binary.Uvarint(b)
@@ -123,6 +129,9 @@ func (c *codec) unpack(b []byte) ([]byte, error) {
 		d := c.byID[id]
 		c.mu.RUnlock()
 		if n <= 0 || d == nil {
+			return nil, errDamaged
+		}
+		if n, err := s2.DecodedLen(b[n:]); err != nil || n > maxBlob {
 			return nil, errDamaged
 		}
 		return d.dict.Decode(nil, b[n:])

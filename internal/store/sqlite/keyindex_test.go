@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -270,13 +271,19 @@ func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{}, []byte{}, uint8(0))
 	f.Add(binary.AppendUvarint(nil, math.MaxUint64), append([]byte{'D'}, make([]byte, 17)...), uint8(1))
 	var none *dictionary
-	c := &codec{byMessage: map[string]*dictionary{}, byID: map[uint64]*dictionary{}}
+	known := &dictionary{id: 1, dict: s2.MakeDict([]byte("0123456789abcdef0123456789abcdef"), nil)}
+	c := &codec{byMessage: map[string]*dictionary{}, byID: map[uint64]*dictionary{1: known}}
+	f.Add([]byte("0123456789abcdef0123456789abcdef01234"), known.pack([]byte("0123456789abcdef0123456789abcdef01234"))[1:], uint8(1))
 	f.Fuzz(func(t *testing.T, content, verdicts []byte, n uint8) {
-		plain, err := c.unpack(none.pack(content))
-		require.NoError(t, err)
-		require.Equal(t, string(content), string(plain))
-		if b, err := c.unpack(content); err == nil && content[0] == packedRaw {
-			require.Equal(t, string(content[1:]), string(b))
+		for _, d := range []*dictionary{none, known} {
+			plain, err := c.unpack(d.pack(content))
+			require.NoError(t, err)
+			require.Equal(t, string(content), string(plain))
+		}
+		if n, err := s2.DecodedLen(verdicts); err == nil && n < 1<<20 { // lest the test only fills memory
+			for how := range byte(4) {
+				_, _ = c.unpack(append([]byte{how}, verdicts...)) // must not panic
+			}
 		}
 		records, err := readRecords(content, int(n))
 		if err != nil {

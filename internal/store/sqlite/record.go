@@ -56,8 +56,8 @@ func (s *Store) Record(ctx context.Context, e *store.Entry) error {
 func (s *Store) prepare(e *store.Entry) (*incoming, error) {
 	d := &e.Document
 	id, err := uuid.Parse(d.ID)
-	if err != nil {
-		return nil, fmt.Errorf("document id %q: %w", d.ID, err)
+	if err != nil || id.String() != d.ID {
+		return nil, fmt.Errorf("document id %q is not a UUID in its usual form", d.ID)
 	}
 	in := &incoming{
 		entry: e, id: id, hash: documentHash(d.Agency, d.SHA256),

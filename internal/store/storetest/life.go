@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,7 +160,10 @@ func testLife(t *testing.T, open Opener) {
 	t.Run("records that do not belong together are refused", func(t *testing.T) {
 		s := opened(t, open)
 		for name, spoil := range map[string]func(e *store.Entry){
-			"an id that is none":         func(e *store.Entry) { e.Document.ID = "nonsense" },
+			"an id that is none": func(e *store.Entry) { e.Document.ID = "nonsense" },
+			"an id in capitals": func(e *store.Entry) {
+				*e = *withID(e, strings.ToUpper(e.Document.ID))
+			},
 			"another document's records": func(e *store.Entry) { e.Records[1].DocumentID = "nonsense" },
 			"another record's id":        func(e *store.Entry) { e.Records[1].ID = e.Records[0].ID },
 			"an index twice":             func(e *store.Entry) { e.Records[1] = e.Records[0] },
