@@ -196,7 +196,7 @@ func (c *compiler) keyword(s *Shape, k *wire.Node, required map[string]bool) {
 	case "enum":
 		c.setEnum(s, k)
 	case "const":
-		if k.Kind == wire.Text {
+		if k.Kind == wire.Text && !s.enum {
 			s.Enum, s.enum = []string{k.Text}, true
 		} else {
 			s.exotic = true
@@ -297,6 +297,10 @@ func (c *compiler) setProps(s *Shape, k *wire.Node, required map[string]bool) {
 }
 
 func (c *compiler) setEnum(s *Shape, k *wire.Node) {
+	if s.enum { // there is a const as well
+		s.exotic = true
+		return
+	}
 	s.enum = true
 	for v := range k.Children() {
 		if v.Kind != wire.Text {

@@ -434,10 +434,9 @@ func (w *walker) extra(c *wire.Node, s *Shape, total int) (verdict, int) {
 	switch {
 	case w.isXML && (ignored(c) || s.content != nil && s.content.wildcards && !c.Attr):
 		return valid, total
+	case s.exotic, s.extra != nil && w.isXML: // such as patternProperties
+		return unsure, total + 1
 	case s.extra != nil:
-		if w.isXML {
-			return unsure, total + 1
-		}
 		return w.value(c, s.extra), total + 1
 	case s.Open:
 		return valid, total + 1
