@@ -29,10 +29,11 @@ type Broker struct {
 	Restart func(t *testing.T)
 }
 
-// Run runs the suite; start is called for every test.
+// Run runs the suite; start is called for every test and may give all the same
+// broker: the test that restarts it runs alone, after the others.
 func Run(t *testing.T, start func(t *testing.T) Broker) {
 	t.Helper()
-	for _, tt := range []struct {
+	tests := []struct {
 		name string
 		test func(t *testing.T, b Broker)
 	}{
@@ -50,13 +51,16 @@ func Run(t *testing.T, start func(t *testing.T) Broker) {
 		{"blocked handler", blockedHandler},
 		{"stop during a handler", stopDuringHandler},
 		{"lag", lag},
-		{"restart", restart},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			tt.test(t, start(t))
-		})
 	}
+	t.Run("together", func(t *testing.T) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				tt.test(t, start(t))
+			})
+		}
+	})
+	t.Run("restart", func(t *testing.T) { restart(t, start(t)) })
 }
 
 // open returns a bus with the suite's short intervals.
@@ -64,7 +68,6 @@ func open(t *testing.T, b Broker, change func(c *bus.Config)) *bus.Kafka {
 	t.Helper()
 	c := b.Config
 	c.Partitions = 4
-	c.Replication = 1
 	c.HeartbeatInterval = 200 * time.Millisecond
 	c.SessionTimeout = 6 * time.Second
 	c.CommitInterval = 20 * time.Millisecond
