@@ -58,8 +58,13 @@ func (a *API) getDeliveries(w http.ResponseWriter, r *http.Request, _ *directory
 		problem.Write(w, http.StatusBadRequest, fault.New(fault.BadRequest, fault.Place{Path: "limit"}, v.Get("limit"), "limit"))
 		return
 	}
+	status := store.DeliveryStatus(v.Get("status"))
+	if !known(status, store.DeliveryDelivered, store.DeliveryParked, store.DeliveryWaiting, store.DeliverySkipped) {
+		problem.Write(w, http.StatusBadRequest, *badStatus(string(status)))
+		return
+	}
 	page, err := a.Store.Deliveries(r.Context(), store.DeliveryQuery{
-		Subscription: v.Get("subscription"), Status: store.DeliveryStatus(v.Get("status")), RecordID: v.Get("record"), Cursor: v.Get("cursor"), Limit: limit,
+		Subscription: v.Get("subscription"), Status: status, RecordID: v.Get("record"), Cursor: v.Get("cursor"), Limit: limit,
 	})
 	if err != nil {
 		a.fail(w, r, err)

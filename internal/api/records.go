@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"tongqu/internal/directory"
@@ -125,6 +127,9 @@ func withoutValues(errorsJSON []byte) json.RawMessage {
 
 func (a *API) getRecords(w http.ResponseWriter, r *http.Request, viewer *directory.Agency) {
 	q, f := recordQuery(r.URL.Query())
+	if f == nil && !known(q.Status, record.Accepted, record.Rejected, record.Duplicate) {
+		f = badStatus(string(q.Status))
+	}
 	if f != nil {
 		problem.Write(w, http.StatusBadRequest, *f)
 		return
@@ -163,6 +168,9 @@ func recordQuery(v url.Values) (store.Query, *fault.Fault) {
 		q.Key = record.Key{Name: name, Value: value}
 	}
 	var ok bool
+	if !slices.Contains([]string{"", "oldest", "newest"}, v.Get("order")) {
+		bad("order")
+	}
 	if q.From, ok = parseTime(v.Get("from")); !ok {
 		bad("from")
 	}
@@ -173,6 +181,14 @@ func recordQuery(v url.Values) (store.Query, *fault.Fault) {
 		bad("limit")
 	}
 	return q, f
+}
+
+// known reports whether status is empty or one of those there are.
+func known[S ~string](status S, all ...S) bool { return status == "" || slices.Contains(all, status) }
+
+func badStatus(status string) *fault.Fault {
+	f := fault.New(fault.BadRequest, fault.Place{Path: "status"}, status, "status")
+	return &f
 }
 
 // parseTime reads RFC 3339, or a date as its beginning in UTC+8.
@@ -255,6 +271,9 @@ func (a *API) getOriginal(w http.ResponseWriter, r *http.Request, viewer *direct
 
 func (a *API) getDocuments(w http.ResponseWriter, r *http.Request, viewer *directory.Agency) {
 	rq, f := recordQuery(r.URL.Query())
+	if f == nil && !known(store.DocumentStatus(rq.Status), store.DocumentAccepted, store.DocumentPartial, store.DocumentRejected, store.DocumentDuplicate) {
+		f = badStatus(string(rq.Status))
+	}
 	if f != nil {
 		problem.Write(w, http.StatusBadRequest, *f)
 		return
@@ -307,14 +326,19 @@ func showDocument(viewer *directory.Agency, d *store.Document) Document {
 	return out
 }
 
-// fail answers an error of the store: not found, or the hub's own trouble.
+// fail answers an error of the store: not found, a cursor that is none, or the
+// hub's own trouble.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	faults := fault.Of(err)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		problem.Write(w, http.StatusNotFound, fault.New(fault.NotFound, fault.Place{}, "", r.PathValue("id")))
+	case len(faults) > 0 && faults[0].Code == fault.BadRequest:
+		problem.Write(w, http.StatusBadRequest, faults...)
 	case r.Context().Err() != nil:
 	default:
-		a.Log.Error("answering a request", zap.String("path", r.URL.Path), zap.Error(err))
-		problem.Write(w, http.StatusInternalServerError, fault.New(fault.Internal, fault.Place{}, "", "-"))
+		reference := uuid.NewString()
+		a.Log.Error("answering a request", zap.String("reference", reference), zap.String("path", r.URL.Path), zap.Error(err))
+		problem.Write(w, http.StatusInternalServerError, fault.New(fault.Internal, fault.Place{}, "", reference))
 	}
 }

@@ -153,10 +153,11 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 // open opens store and bus and makes the parts that work on them.
 func (a *App) open(ctx context.Context) error {
 	c := &a.config
-	var err error
-	if a.store, err = sqlite.Open(ctx, c.Path("store/tongqu.db"), a.log.Named("store")); err != nil {
+	st, err := sqlite.Open(ctx, c.Path("store/tongqu.db"), a.log.Named("store"))
+	if err != nil {
 		return fmt.Errorf("opening store: %w", err)
 	}
+	a.store = st
 	kafka := c.Kafka
 	if len(kafka.Brokers) == 0 {
 		if a.broker, err = embedded.Start(embedded.Config{Dir: c.Path("kafka")}, a.log.Named("kafka")); err != nil {
@@ -164,9 +165,11 @@ func (a *App) open(ctx context.Context) error {
 		}
 		kafka = a.broker.BusConfig()
 	}
-	if a.bus, err = bus.New(kafka, a.log.Named("bus")); err != nil {
+	k, err := bus.New(kafka, a.log.Named("bus"))
+	if err != nil {
 		return fmt.Errorf("connecting to Kafka: %w", err)
 	}
+	a.bus = k
 	maskers, err := a.loadMaskers()
 	if err != nil {
 		return err
