@@ -86,12 +86,12 @@ func day(registry *adapter.Registry, now time.Time, run string) ([]step, error) 
 		{"a payment; receipt wanted as XML", "demo-payment", "", "application/xml", payment},
 		{"a payment in GBK", "demo-payment", "", "", gbk},
 		{"a payment that says GBK and is UTF-8", "demo-payment", "", "", bytes.Replace(w.xml("customs_ceb/CEB411Message", purchases[2].Payment), []byte("UTF-8"), []byte("GBK"), 1)},
-		{"a waybill through the file door, with BOM", "demo-logistics", "waybill-" + run + ".xml", "", append([]byte("\xef\xbb\xbf"), waybill...)},
-		{"a signed inventory through the file door", "demo-broker", "inventory-" + run + ".xml", "", inventory},
+		{"a waybill as a file, with BOM", "demo-logistics", "waybill-" + run + ".xml", "", append([]byte("\xef\xbb\xbf"), waybill...)},
+		{"a signed inventory as a file", "demo-broker", "inventory-" + run + ".xml", "", inventory},
 		{"an order in a base64 envelope", "demo-platform", "", "", envelope(enveloped, run, now)},
 		{"two orders as NDJSON", "demo-platform", "", "", nd},
 		{"customs answers the inventory", "demo-customs", "", "", receipt(first, run, now)},
-		{"the sums do not agree: flagged, goes on", "demo-platform", "", "", bytes.Replace(wrongSum, []byte("<ceb:freight>"), []byte("<ceb:freight>1"), 1)},
+		{"the sums do not agree: flagged only", "demo-platform", "", "", bytes.Replace(wrongSum, []byte("<ceb:freight>"), []byte("<ceb:freight>1"), 1)},
 		{"10 orders, 3 of them bad", "demo-platform", "", "application/xml", threeBad},
 		{"the first document once more", "demo-platform", "", "", orders},
 		{"a correction of its first order", "demo-platform", "", "", w.xml("customs_ceb/CEB311Message", correction)},
@@ -149,11 +149,11 @@ func receipt(p simulate.Purchase, run string, now time.Time) []byte {
         <agentCode>4401T0D005</agentCode>
         <copNo>%s</copNo>
         <preNo>B%s%09s</preNo>
-        <invtNo>51652026I%09s</invtNo>
+        <invtNo>5165%sI%09s</invtNo>
         <returnStatus>800</returnStatus>
         <returnTime>%s</returnTime>
         <returnInfo>[Code:2600;Desc:放行]</returnInfo>
     </InventoryReturn>
 </CEB622Message>
-`, guid, guid, copNo, now.Format("20060102"), run, run, stamp)
+`, guid, guid, copNo, now.Format("20060102"), run, now.Format("2006"), run, stamp)
 }
