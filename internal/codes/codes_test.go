@@ -137,14 +137,13 @@ func TestOneToOne(t *testing.T) {
 		cell := rapid.StringMatching(`[A-Z0-9]{1,2}`)
 		canonical := rapid.SliceOfN(cell, 1, 20).Draw(t, "canonical")
 		wire := rapid.SliceOfN(cell, len(canonical), len(canonical)).Draw(t, "wire")
-		text := "a,b\n"
+		text := []string{"a,b"}
 		for i := range canonical {
-			text += canonical[i] + "," + wire[i] + "\n"
+			text = append(text, canonical[i]+","+wire[i])
 		}
-		lists, err := codes.Load(fstest.MapFS{"l.csv": {Data: []byte(text)}})
+		lists, err := codes.Load(fstest.MapFS{"l.csv": {Data: []byte(strings.Join(text, "\n"))}})
 		if err != nil {
-			var problems conf.Problems
-			if !errors.As(err, &problems) {
+			if _, ok := errors.AsType[conf.Problems](err); !ok {
 				t.Fatal(err)
 			}
 			return

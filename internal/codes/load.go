@@ -113,8 +113,7 @@ func (r *reader) read(name string, data []byte) *List {
 }
 
 func (r *reader) syntax(err error) {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 		r.problem(parse.Line, parse.Column, "%v", parse.Err)
 	}
 }

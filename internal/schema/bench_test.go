@@ -43,7 +43,7 @@ func BenchmarkCheck(b *testing.B) {
 			require.Len(b, s.Check(doc.Root), tt.faults, "%v", s.Check(doc.Root))
 			b.ReportAllocs()
 			for b.Loop() {
-				s.Check(doc.Root)
+				_ = s.Check(doc.Root)
 			}
 		})
 	}

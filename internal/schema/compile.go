@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,8 +84,8 @@ func (c *compiler) finish() {
 		*cp.to = *cp.from
 		cp.to.Name, cp.to.Required, cp.to.Root = name, required, root
 		cp.to.local, cp.to.attribute = strings.CutPrefix(name, "@")
-		for i := len(cp.uses) - 1; i >= 0; i-- {
-			c.describe(cp.to, cp.uses[i])
+		for _, use := range slices.Backward(cp.uses) {
+			c.describe(cp.to, use)
 		}
 	}
 	for _, s := range c.shapes {
@@ -181,10 +182,9 @@ func (c *compiler) keyword(s *Shape, k *wire.Node, required map[string]bool) {
 	case "properties":
 		c.setProps(s, k, required)
 	case "additionalProperties":
-		switch {
-		case k.Kind == wire.Object:
+		if k.Kind == wire.Object {
 			s.extra = c.use(k, s.Namespace)
-		default:
+		} else {
 			s.Open = k.Text == "true"
 		}
 	case "items":

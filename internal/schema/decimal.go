@@ -111,7 +111,7 @@ func (n number) mul(m number) number {
 	if !n.isBig && !m.isBig {
 		hi, lo := bits.Mul64(magnitude(n.mantissa), magnitude(m.mantissa))
 		if hi == 0 && lo < 1<<63 {
-			product := int64(lo)
+			product := int64(lo) //nolint:gosec // lo is below 1<<63
 			if (n.mantissa < 0) != (m.mantissa < 0) {
 				product = -product
 			}

@@ -107,20 +107,20 @@ const (
 )
 
 // newSchema loads one schema whose root has the given members.
-func newSchema(t testing.TB, members string) *Schema {
-	t.Helper()
+func newSchema(tb testing.TB, members string) *Schema {
+	tb.Helper()
 	lists, err := codes.Load(fstest.MapFS{"currency.csv": {Data: []byte(listsHeader)}})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	set, err := Load(fstest.MapFS{"t.json": {Data: []byte("{" + schemaHeader + members + "}")}}, lists)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	s, ok := set.Schema("t")
-	require.True(t, ok)
+	require.True(tb, ok)
 	return s
 }
 
-func checkJSON(t testing.TB, s *Schema, text string) fault.List {
-	t.Helper()
-	return s.Check(parseJSON(t, text))
+func checkJSON(tb testing.TB, s *Schema, text string) fault.List {
+	tb.Helper()
+	return s.Check(parseJSON(tb, text))
 }
 
 // TestJSONFaults has one case for every keyword on JSON values.

@@ -11,17 +11,17 @@ import (
 )
 
 // shippedLists are the code lists of the hub.
-func shippedLists(t testing.TB) *codes.Lists {
-	t.Helper()
+func shippedLists(tb testing.TB) *codes.Lists {
+	tb.Helper()
 	lists, err := codes.Load(os.DirFS("../../mappings/codes"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return lists
 }
 
-func parseJSON(t testing.TB, text string) *wire.Node {
-	t.Helper()
+func parseJSON(tb testing.TB, text string) *wire.Node {
+	tb.Helper()
 	doc, err := wire.ReadJSON([]byte(text), wire.NewDefaultLimits())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return doc.Root
 }
 

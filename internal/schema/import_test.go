@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -11,8 +12,8 @@ import (
 	"tongqu/internal/wire"
 )
 
-func importOne(t testing.TB, body string) ([]Imported, error) {
-	t.Helper()
+func importOne(tb testing.TB, body string) ([]Imported, error) {
+	tb.Helper()
 	text := `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified">` + body + `</xs:schema>`
 	return ImportXSD(fstest.MapFS{"a.xsd": {Data: []byte(text)}}, "a.xsd", ImportConfig{Folder: "x", Names: map[string]string{"A/b": "乙", "@c": "丙"}})
 }
@@ -83,6 +84,7 @@ func TestImportFaults(t *testing.T) {
 		{"pattern", `<xs:element name="A"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="[a-z-[aeiou]]"/></xs:restriction></xs:simpleType></xs:element>`, `class subtraction is not supported`},
 		{"block", `<xs:element name="A"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="\p{IsBasicLatin}"/></xs:restriction></xs:simpleType></xs:element>`, `block IsBasicLatin is not supported`},
 		{"occurrence", `<xs:element name="A"><xs:complexType><xs:sequence><xs:element name="b" maxOccurs="many"/></xs:sequence></xs:complexType></xs:element>`, `maxOccurs="many" is no number of times`},
+		{"types used again and again", nested(20), `more than 50000 elements`},
 		{"not XSD", `</xs:schema><xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">`, `reading XSD a.xsd`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,6 +92,17 @@ func TestImportFaults(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
+}
+
+// nested declares types of which each uses the next twice.
+func nested(depth int) string {
+	var body strings.Builder
+	body.WriteString(`<xs:element name="A" type="T0"/>`)
+	for i := range depth {
+		fmt.Fprintf(&body, `<xs:complexType name="T%d"><xs:sequence><xs:element name="a" type="T%d"/><xs:element name="b" type="T%d"/></xs:sequence></xs:complexType>`, i, i+1, i+1)
+	}
+	fmt.Fprintf(&body, `<xs:simpleType name="T%d"><xs:restriction base="xs:string"/></xs:simpleType>`, depth)
+	return body.String()
 }
 
 func TestTranslateRegexp(t *testing.T) {
@@ -146,7 +159,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s.Check(doc.Root)
+		_ = s.Check(doc.Root)
 		s.Shape().Arrange(doc.Root)
 	})
 }

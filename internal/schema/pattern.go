@@ -35,8 +35,8 @@ type charSet struct {
 
 func newCharSet(ranges []rune) *charSet {
 	c := &charSet{ranges: ranges}
-	for i := 0; i < len(ranges); i += 2 {
-		for r := ranges[i]; r <= min(ranges[i+1], utf8.RuneSelf-1); r++ {
+	for pair := range slices.Chunk(ranges, 2) {
+		for r := pair[0]; r <= min(pair[1], utf8.RuneSelf-1); r++ {
 			c.ascii[r/64] |= 1 << (r % 64)
 		}
 	}
@@ -295,12 +295,5 @@ func deterministic(items []item, after []*charSet) bool {
 }
 
 func overlap(a, b []*charSet) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x.overlaps(y) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a, func(x *charSet) bool { return slices.ContainsFunc(b, x.overlaps) })
 }

@@ -489,10 +489,8 @@ func (w *walker) namespace(c *wire.Node, p *Shape) {
 		return
 	}
 	key := p.Namespace + " " + c.Space
-	for _, known := range w.namespaces {
-		if known == key {
-			return
-		}
+	if slices.Contains(w.namespaces, key) {
+		return
 	}
 	w.namespaces = append(w.namespaces, key)
 	w.add(func() fault.Fault {

@@ -10,16 +10,16 @@ import (
 )
 
 // ownSet imports and loads the XSD of the tests.
-func ownSet(t testing.TB) *Set {
-	t.Helper()
+func ownSet(tb testing.TB) *Set {
+	tb.Helper()
 	made, err := ImportXSD(os.DirFS("testdata/xsd"), "declaration.xsd", ImportConfig{Folder: "test"})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	fsys := fstest.MapFS{}
 	for _, m := range made {
 		fsys[m.ID+".json"] = &fstest.MapFile{Data: m.JSON}
 	}
 	set, err := Load(fsys, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return set
 }
 

@@ -95,7 +95,7 @@ func writeEscape(b *strings.Builder, rest string, inClass bool) error {
 			return fmt.Errorf(`\%c must be followed by {NAME}`, c)
 		}
 		if strings.HasPrefix(rest[2:], "Is") {
-			return fmt.Errorf("Unicode block %s is not supported", rest[2:end])
+			return fmt.Errorf("the Unicode block %s is not supported", rest[2:end])
 		}
 		b.WriteString(`\` + rest[:end+1])
 	case 'n', 'r', 't':

@@ -29,11 +29,11 @@ const (
 	patternHexBinary   = `^([0-9a-fA-F]{2})*$`
 	patternBase64      = `^([A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?)*([A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[A-Za-z0-9+/]|[A-Za-z0-9+/] ?[A-Za-z0-9+/] ?[AEIMQUYcgkosw048] ?=|[A-Za-z0-9+/] ?[AQgw] ?= ?=)?$`
 	patternLanguage    = `^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$`
-	patternNMToken     = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]+$`
+	patternNamePart    = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]+$`
 	patternXMLName     = `^[:_\pL][-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]*$`
 	patternNCName      = `^[_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}\p{Lm}·]*$`
 	patternQName       = `^([_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]*:)?[_\pL][-._\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]*$`
-	patternNMTokens    = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+( [-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+)*$`
+	patternNameParts   = `^[-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+( [-.:_\pL\p{Nd}\p{Mc}\p{Me}\p{Mn}·]+)*$`
 )
 
 // patternPlainDecimal is a decimal as canonical types write it.
@@ -51,7 +51,7 @@ var patternNames = map[string]string{
 	patternDate: "date", patternDateTime: "dateTime", patternTime: "time", patternYear: "gYear", patternYearMonth: "gYearMonth",
 	patternMonth: "gMonth", patternMonthDay: "gMonthDay", patternDay: "gDay", patternDuration: "duration",
 	patternHexBinary: "hexBinary", patternBase64: "base64Binary", patternLanguage: "language",
-	patternNMToken: "NMTOKEN", patternXMLName: "Name", patternNCName: "NCName", patternQName: "QName", patternNMTokens: "NMTOKENS",
+	patternNamePart: "NMTOKEN", patternXMLName: "Name", patternNCName: "NCName", patternQName: "QName", patternNameParts: "NMTOKENS",
 	patternPlainDecimal: "decimal",
 }
 

@@ -19,6 +19,9 @@ type generator struct {
 	shared bool
 	// path has the declarations that are being written, to notice recursion.
 	path []*wire.Node
+	// elements counts what is written: types used again and again inside each other
+	// could fill any memory.
+	elements int
 	// defined are the definitions that are referred to, in that order.
 	defined []definition
 }
@@ -27,6 +30,9 @@ type definition struct {
 	name string
 	decl *declared
 }
+
+// maxElements is the largest number of elements in one schema file.
+const maxElements = 50_000
 
 func newGenerator(x *xsd, namespace string) *generator {
 	return &generator{xsd: x, namespace: namespace}
@@ -104,6 +110,12 @@ func (g *generator) define(name string, decl *declared) string {
 
 // element writes an element as a property of its parent.
 func (g *generator) element(o object, parent string, e *elementUse, parentNamespace string) {
+	if g.elements++; g.elements > maxElements {
+		if g.elements == maxElements+1 {
+			g.problem(e.use.file, e.use.node, "the schema has more than %d elements", maxElements)
+		}
+		return
+	}
 	if e.global && (e.namespace != g.namespace || g.shared || slices.Contains(g.path, e.decl.node)) {
 		if e.namespace != g.namespace {
 			g.share(e.namespace, e.name)
