@@ -15,13 +15,16 @@ import (
 // A plainly valid document costs one walk and no allocation. JSON Schema's own
 // keywords are in the end judged by the library alone.
 func (s *Schema) Check(root *wire.Node) fault.List {
-	w, _ := s.walkers.Get().(*walker)
-	defer s.walkers.Put(w)
 	isXML := s.shape.Root != "" && root.Name != ""
 	if isXML && root.Name != s.shape.Root {
 		return fault.List{fault.New(fault.SchemaUnexpected, root.Place(), "", root.Name).WithRule("root " + s.shape.Root)}
 	}
+	w, _ := s.walkers.Get().(*walker)
 	*w = walker{isXML: isXML, counts: w.counts[:0], ids: w.ids[:0]}
+	defer func() {
+		clear(w.ids) // they would keep the document in memory
+		s.walkers.Put(w)
+	}()
 	v := w.document(root, s)
 	if v == valid && !w.found {
 		return nil

@@ -3,7 +3,9 @@ package schema
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -172,6 +174,35 @@ func TestJSONFaults(t *testing.T) {
 			require.Equal(t, want, lines(checkJSON(t, newSchema(t, tt.schema), tt.document)))
 		})
 	}
+}
+
+// A wire schema also judges the same document written as JSON, where order and
+// namespaces mean nothing.
+func TestJSONByWireSchema(t *testing.T) {
+	s := newSchema(t, `"x-root": "A", "x-namespace": "urn:a", "type": "object", "additionalProperties": false, "required": ["@id", "b"], "properties": {
+		"@id": {"type": "string", "maxLength": 2}, "a": {"type": "string"}, "b": {"type": "array", "maxItems": 2, "items": {"type": "object", "properties": {"@k": {"type": "string"}, "#text": {"type": "string", "x-totalDigits": 2}}}}}`)
+	require.Empty(t, checkJSON(t, s, `{"b": [{"#text": "1", "@k": "x"}, {"@k": "y"}], "a": "1", "@id": "7"}`))
+	require.Equal(t, []string{
+		"1:15 /b[1]/#text SCHEMA_DIGITS [totalDigits 2]", "1:29 /@id SCHEMA_TOO_LONG [maxLength 2]", "1:41 /c SCHEMA_UNEXPECTED [additionalProperties]",
+	}, lines(checkJSON(t, s, `{"b": [{"#text": "123"}], "@id": "777", "c": 1}`)))
+}
+
+// One schema may check many documents at a time.
+func TestConcurrentChecks(t *testing.T) {
+	s := shippedSchema(t, "customs_ceb/CEB311Message")
+	right, wrong := readFile(t, "testdata/order.xml").Root, readFile(t, "testdata/order_broken.xml").Root
+	want := s.Check(wrong)
+	var g sync.WaitGroup
+	for range 8 {
+		g.Go(func() {
+			for range 20 {
+				if len(s.Check(right)) > 0 || !slices.Equal(s.Check(wrong), want) {
+					t.Error("a check found something else beside others")
+				}
+			}
+		})
+	}
+	g.Wait()
 }
 
 const orderRules = `"type": "object", "properties": {
