@@ -183,7 +183,7 @@ func TestJSONByWireSchema(t *testing.T) {
 		"@id": {"type": "string", "maxLength": 2}, "a": {"type": "string"}, "b": {"type": "array", "maxItems": 2, "items": {"type": "object", "properties": {"@k": {"type": "string"}, "#text": {"type": "string", "x-totalDigits": 2}}}}}`)
 	require.Empty(t, checkJSON(t, s, `{"b": [{"#text": "1", "@k": "x"}, {"@k": "y"}], "a": "1", "@id": "7"}`))
 	require.Equal(t, []string{
-		"1:15 /b[1]/#text SCHEMA_DIGITS [totalDigits 2]", "1:29 /@id SCHEMA_TOO_LONG [maxLength 2]", "1:41 /c SCHEMA_UNEXPECTED [additionalProperties]",
+		"1:18 /b[1]/#text SCHEMA_DIGITS [totalDigits 2]", "1:34 /@id SCHEMA_TOO_LONG [maxLength 2]", "1:46 /c SCHEMA_UNEXPECTED [additionalProperties]",
 	}, lines(checkJSON(t, s, `{"b": [{"#text": "123"}], "@id": "777", "c": 1}`)))
 }
 
