@@ -17,6 +17,7 @@ import (
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
 	"tongqu/internal/mailbox"
+	"tongqu/internal/store"
 )
 
 // Files is the file door of one agency: what its client puts into OutBox is
@@ -27,7 +28,11 @@ type Files struct {
 	box      *mailbox.Box
 	poll     time.Duration
 	maxBytes int64
-	seen     map[string]mailbox.File // as of the last look: a file is finished when it did not change
+	// seen are the files as of the last look: one is finished when it did not change.
+	seen map[string]mailbox.File
+	// recorded are files that could not be moved after they were recorded.
+	recorded map[mailbox.File]*Outcome
+	trouble  string // that was logged last
 }
 
 // NewFiles opens the agency's mailbox.
@@ -36,7 +41,10 @@ func NewFiles(in *Intake, a *directory.Agency, folder string, poll time.Duration
 	if err != nil {
 		return nil, err
 	}
-	return &Files{intake: in, agency: a, box: box, poll: poll, maxBytes: maxBytes, seen: map[string]mailbox.File{}}, nil
+	return &Files{
+		intake: in, agency: a, box: box, poll: poll, maxBytes: maxBytes,
+		seen: map[string]mailbox.File{}, recorded: map[mailbox.File]*Outcome{},
+	}, nil
 }
 
 // Run looks into OutBox every poll interval until ctx ends.
@@ -44,8 +52,8 @@ func (f *Files) Run(ctx context.Context) error {
 	tick := time.NewTicker(f.poll)
 	defer tick.Stop()
 	for {
-		if err := f.look(ctx); err != nil && ctx.Err() == nil {
-			f.intake.log.Error("file door", zap.String("agency", f.agency.Code), zap.Error(err))
+		if err := f.look(ctx); ctx.Err() == nil {
+			f.report(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -55,56 +63,90 @@ func (f *Files) Run(ctx context.Context) error {
 	}
 }
 
+// report logs trouble when it begins, changes and ends, not at every look.
+func (f *Files) report(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == f.trouble {
+		return
+	}
+	f.trouble = text
+	if err == nil {
+		f.intake.log.Info("file door works again", zap.String("agency", f.agency.Code))
+		return
+	}
+	f.intake.log.Error("file door", zap.String("agency", f.agency.Code), zap.Error(err))
+}
+
 // look receives every file that has not changed since the last look.
 func (f *Files) look(ctx context.Context) error {
 	files, err := f.box.List(mailbox.OutBox)
 	if err != nil {
 		return err
 	}
-	now := make(map[string]mailbox.File, len(files))
+	before := f.seen
+	f.seen = make(map[string]mailbox.File, len(files))
+	recorded := map[mailbox.File]*Outcome{}
+	for _, file := range files {
+		f.seen[file.Name] = file
+		if out, ok := f.recorded[file]; ok {
+			recorded[file] = out
+		}
+	}
+	f.recorded = recorded // without those that are there no more
 	var errs []error
 	for _, file := range files {
-		now[file.Name] = file
-		if before, ok := f.seen[file.Name]; !ok || before != file {
+		if previous, ok := before[file.Name]; !ok || previous != file {
 			continue
 		}
 		if err := f.receive(ctx, file); err != nil {
-			errs = append(errs, fmt.Errorf("receiving %s: %w", file.Name, err))
-			if ctx.Err() != nil {
-				break
+			errs = append(errs, fmt.Errorf("receiving %s: %w", file.Name, err)) // the file stays and is tried again
+			if errors.Is(err, store.ErrUnavailable) {
+				break // the later ones wait, too: they may correct this one
 			}
-			continue // the file stays and is tried again
 		}
-		delete(now, file.Name)
 	}
-	f.seen = now
 	return errors.Join(errs...)
 }
 
+// receive takes one file through the pipeline, answers it and moves it away.
 func (f *Files) receive(ctx context.Context, file mailbox.File) error {
 	if file.Size > f.maxBytes {
 		tooLarge := fault.New(fault.DocumentTooLarge, fault.Place{}, "", f.maxBytes)
+		if err := f.settle(file, mailbox.FailBox, file.Modified.UTC().Format("20060102150405.000000"), fault.List{tooLarge}); err != nil {
+			return err
+		}
 		f.intake.metrics.refused.WithLabelValues(string(tooLarge.Code)).Inc()
-		return f.settle(file, mailbox.FailBox, "", fault.List{tooLarge})
+		return nil
 	}
-	body, err := os.ReadFile(f.box.Path(mailbox.OutBox, file.Name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the client took it back
-	}
-	if err != nil {
-		return err
-	}
-	out, err := f.intake.Receive(ctx, Inbound{Agency: f.agency, Door: "file", Name: file.Name, Body: body})
-	if err != nil {
-		return err
+	out, ok := f.recorded[file]
+	if !ok {
+		body, err := os.ReadFile(f.box.Path(mailbox.OutBox, file.Name))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !f.box.Is(mailbox.OutBox, file) {
+			return nil // the client took it back, or writes it anew
+		}
+		if err != nil {
+			return err
+		}
+		if out, err = f.intake.Receive(ctx, Inbound{Agency: f.agency, Door: "file", Name: file.Name, Body: body}); err != nil {
+			return err
+		}
+		f.recorded[file] = out
 	}
 	if err := f.receipt(file, out); err != nil {
 		return err
 	}
-	if out.Accepted+out.Duplicates > 0 {
-		return f.settle(file, mailbox.SentBox, out.DocumentID, nil)
+	folder, reasons := mailbox.SentBox, any(nil)
+	if out.Accepted+out.Duplicates == 0 {
+		folder, reasons = mailbox.FailBox, out
 	}
-	return f.settle(file, mailbox.FailBox, out.DocumentID, out)
+	if err := f.settle(file, folder, out.DocumentID, reasons); err != nil {
+		return err
+	}
+	delete(f.recorded, file)
+	return nil
 }
 
 // receipt puts the answer into InBox, named as the import client names them.
@@ -119,27 +161,29 @@ func (f *Files) receipt(file mailbox.File, out *Outcome) error {
 	if err != nil {
 		return fmt.Errorf("writing a receipt: %w", err)
 	}
-	kind := "Successed"
+	kind := "Successed_"
 	if out.Accepted+out.Duplicates == 0 {
-		kind = "Failed"
+		kind = "Failed_"
 	}
-	base := strings.TrimSuffix(file.Name, filepath.Ext(file.Name))
-	return f.box.Write(mailbox.InBox, fmt.Sprintf("%s_%s_%s.%s", kind, base, out.DocumentID, receipt.Extension), receipt.Body)
+	stem := strings.TrimSuffix(file.Name, filepath.Ext(file.Name))
+	return f.box.Write(mailbox.InBox, mailbox.Name(kind, stem, "_"+out.DocumentID+"."+receipt.Extension), receipt.Body)
 }
 
-// settle moves the file to its last folder, with the reasons beside it.
+// settle moves the file to its last folder, with the reasons beside it. A file
+// that the client has meanwhile replaced by another one stays for the next look.
 func (f *Files) settle(file mailbox.File, folder, mark string, reasons any) error {
+	target := f.box.Free(folder, file.Name, mark)
 	if reasons != nil {
 		body, err := json.MarshalIndent(reasons, "", "  ")
 		if err != nil {
 			return fmt.Errorf("writing reasons: %w", err)
 		}
-		if err := f.box.Write(folder, file.Name+".errors.json", body); err != nil {
+		if err := f.box.Write(folder, mailbox.Name("", target, ".errors.json"), body); err != nil {
 			return err
 		}
 	}
-	if mark == "" {
-		mark = file.Modified.UTC().Format("20060102150405.000000")
+	if !f.box.Is(mailbox.OutBox, file) {
+		return nil
 	}
-	return f.box.Move(file.Name, mailbox.OutBox, folder, mark)
+	return f.box.Move(file.Name, mailbox.OutBox, folder, target)
 }

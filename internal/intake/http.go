@@ -68,7 +68,8 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reserved := h.settings.MaxBytes
-	if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
+	isZip := contentType(r) == "application/zip"
+	if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" && !isZip {
 		reserved = r.ContentLength
 	}
 	if err := h.memory.Acquire(r.Context(), reserved); err != nil {
@@ -81,7 +82,7 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	inb := Inbound{Agency: agency, Door: "http", Name: r.Header.Get("X-File-Name"), Adapter: r.URL.Query().Get("adapter"), Body: body}
-	if contentType(r) == "application/zip" {
+	if isZip {
 		h.serveZip(w, r, inb)
 		return
 	}

@@ -28,42 +28,29 @@ type BatchItem struct {
 	Name   string `json:"name"`
 	Status int    `json:"status"`
 	*Outcome
+	// Refused says why the entry could not be unpacked; it was not kept.
 	Refused *fault.Fault `json:"refused,omitempty"`
 }
 
 func (h *HTTP) serveZip(w http.ResponseWriter, r *http.Request, inb Inbound) {
-	archive, err := zip.NewReader(bytes.NewReader(inb.Body), int64(len(inb.Body)))
-	if err != nil {
-		h.refuse(w, http.StatusBadRequest, fault.New(fault.BadRequest, fault.Place{}, "", err))
+	entries, status, f := h.entries(inb.Body)
+	if f != nil {
+		h.refuse(w, status, *f)
 		return
 	}
-	if len(archive.File) > maxZipEntries {
-		h.refuse(w, http.StatusRequestEntityTooLarge, fault.New(fault.BadRequest, fault.Place{}, "", "zip > 1000"))
-		return
-	}
-	var batch Batch
-	budget := h.settings.MaxBytes // of all entries together: a bomb is refused before it is unpacked
-	for _, f := range archive.File {
-		if strings.HasSuffix(f.Name, "/") {
-			continue
-		}
-		item := BatchItem{Name: f.Name}
-		inb.Name = f.Name
-		inb.Body, err = unzip(f, budget)
-		budget -= int64(len(inb.Body))
+	batch := Batch{Documents: make([]BatchItem, 0, len(entries))}
+	for _, entry := range entries {
+		item := BatchItem{Name: entry.Name}
+		body, err := unzip(entry)
 		if err != nil {
-			refused := fault.New(fault.DocumentTooLarge, fault.Place{}, "", h.settings.MaxBytes)
-			if budget >= 0 {
-				refused = fault.New(fault.BadRequest, fault.Place{}, "", err)
-			}
-			item.Status, item.Refused = http.StatusRequestEntityTooLarge, &refused
+			refused := fault.New(fault.BadRequest, fault.Place{}, "", err)
+			h.intake.metrics.refused.WithLabelValues(string(refused.Code)).Inc()
+			item.Status, item.Refused = http.StatusBadRequest, &refused
 			batch.Rejected++
 			batch.Documents = append(batch.Documents, item)
-			if budget < 0 {
-				break
-			}
 			continue
 		}
+		inb.Name, inb.Body = entry.Name, body
 		out, err := h.intake.Receive(r.Context(), inb)
 		if err != nil {
 			h.unrecorded(r.Context(), w, err)
@@ -75,23 +62,67 @@ func (h *HTTP) serveZip(w http.ResponseWriter, r *http.Request, inb Inbound) {
 		batch.Duplicates += out.Duplicates
 		batch.Documents = append(batch.Documents, item)
 	}
-	status := http.StatusAccepted
-	if batch.Accepted+batch.Duplicates == 0 {
-		status = http.StatusUnprocessableEntity
+	if batch.Accepted+batch.Duplicates > 0 {
+		problem.WriteJSON(w, http.StatusAccepted, "application/json", batch)
+		return
 	}
-	problem.WriteJSON(w, status, "application/json", batch)
+	problem.WriteJSON(w, http.StatusUnprocessableEntity, problem.ContentType, struct {
+		problem.Problem
+		Batch
+	}{problem.Of(http.StatusUnprocessableEntity, batch.worst()...), batch})
 }
 
-// unzip reads one entry whole, at most budget bytes and one more.
-func unzip(f *zip.File, budget int64) ([]byte, error) {
+// entries are the documents of a zip. One that would unpack to more than a
+// document may have is refused whole, before anything is unpacked.
+func (h *HTTP) entries(data []byte) ([]*zip.File, int, *fault.Fault) {
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		f := fault.New(fault.BadRequest, fault.Place{}, "", err)
+		return nil, http.StatusBadRequest, &f
+	}
+	var entries []*zip.File
+	left := uint64(h.settings.MaxBytes) //nolint:gosec // above 0 by configuration
+	for _, entry := range archive.File {
+		if strings.HasSuffix(entry.Name, "/") {
+			continue
+		}
+		if entry.UncompressedSize64 > left {
+			f := fault.New(fault.DocumentTooLarge, fault.Place{}, "", h.settings.MaxBytes)
+			return nil, http.StatusRequestEntityTooLarge, &f
+		}
+		left -= entry.UncompressedSize64
+		entries = append(entries, entry)
+	}
+	switch {
+	case len(entries) > maxZipEntries:
+		f := fault.New(fault.BadRequest, fault.Place{}, "", "zip > 1000")
+		return nil, http.StatusRequestEntityTooLarge, &f
+	case len(entries) == 0:
+		f := fault.New(fault.DocumentEmpty, fault.Place{}, "")
+		return nil, http.StatusBadRequest, &f
+	}
+	return entries, 0, nil
+}
+
+// unzip reads one entry whole; one that is larger than it says is an error.
+func unzip(f *zip.File) ([]byte, error) {
 	rc, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rc.Close() }()
-	data, err := io.ReadAll(io.LimitReader(rc, budget+1))
-	if err == nil && int64(len(data)) > budget {
+	data, err := io.ReadAll(io.LimitReader(rc, int64(f.UncompressedSize64)+1)) //nolint:gosec // at most MaxBytes
+	if err == nil && uint64(len(data)) > f.UncompressedSize64 {
 		err = zip.ErrFormat
 	}
 	return data, err
+}
+
+// worst returns the errors of the first document, which the problem then names.
+func (b *Batch) worst() fault.List {
+	first := b.Documents[0]
+	if first.Refused != nil {
+		return fault.List{*first.Refused}
+	}
+	return first.worst()
 }

@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The four folders of a mailbox.
@@ -44,7 +46,7 @@ func (b *Box) Path(folder, name string) string { return filepath.Join(b.dir, fol
 // file of that name is replaced.
 func (b *Box) Write(folder, name string, data []byte) error {
 	dir := filepath.Join(b.dir, folder)
-	tmp, err := os.CreateTemp(dir, "."+name+".*.tmp")
+	tmp, err := os.CreateTemp(dir, ".*.tmp")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
@@ -66,14 +68,43 @@ func (b *Box) Write(folder, name string, data []byte) error {
 	return syncDir(dir)
 }
 
-// Move takes a file from one folder to another. Where the name is taken there,
-// mark is put before the ending.
-func (b *Box) Move(name, from, to, mark string) error {
-	target := name
-	if _, err := os.Lstat(b.Path(to, target)); err == nil {
-		ext := filepath.Ext(name)
-		target = strings.TrimSuffix(name, ext) + "." + mark + ext
+// maxName is the longest file name in bytes that file systems take.
+const maxName = 255
+
+// Name joins the parts of a file name and cuts the stem so that the whole is no
+// longer than file systems take.
+func Name(prefix, stem, ending string) string {
+	room := max(maxName-len(prefix)-len(ending), 0)
+	if len(stem) > room {
+		for room > 0 && !utf8.RuneStart(stem[room]) {
+			room--
+		}
+		stem = stem[:room]
 	}
+	return prefix + stem + ending
+}
+
+// Free is the name under which a file can be put into a folder: its own, or where
+// that is taken, one with the mark before the ending, and a number if need be.
+func (b *Box) Free(folder, name, mark string) string {
+	ext := filepath.Ext(name)
+	stem := strings.TrimSuffix(name, ext)
+	free, ending := name, "."+mark+ext
+	for n := 2; b.holds(folder, free); n++ {
+		free = Name("", stem, ending)
+		ending = "." + mark + "-" + strconv.Itoa(n) + ext
+	}
+	return free
+}
+
+func (b *Box) holds(folder, name string) bool {
+	_, err := os.Lstat(b.Path(folder, name))
+	return err == nil
+}
+
+// Move takes a file from one folder to another, under the name target; a file of
+// that name is replaced, see Free.
+func (b *Box) Move(name, from, to, target string) error {
 	if err := os.Rename(b.Path(from, name), b.Path(to, target)); err != nil {
 		return fmt.Errorf("moving %s to %s: %w", name, to, err)
 	}
@@ -86,6 +117,12 @@ func syncDir(dir string) error {
 		return fmt.Errorf("syncing %s: %w", dir, err)
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Is reports whether the folder still holds this very file, unchanged.
+func (b *Box) Is(folder string, f File) bool {
+	info, err := os.Lstat(b.Path(folder, f.Name))
+	return err == nil && info.Size() == f.Size && info.ModTime().Equal(f.Modified)
 }
 
 // File is a file waiting in a folder.
