@@ -320,9 +320,21 @@ func (k *Kafka) Lag(ctx context.Context, group string, topics []string) (map[str
 		return nil, err
 	}
 	defer leave()
-	layout, err := k.layout(ctx, topics)
+	var lag map[string]int64
+	err = again(ctx, func() (err error) {
+		lag, err = k.lag(ctx, group, topics)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("measuring the lag of %s: %w", group, err)
+	}
+	return lag, nil
+}
+
+func (k *Kafka) lag(ctx context.Context, group string, topics []string) (map[string]int64, error) {
+	layout, err := k.layout(ctx, topics)
+	if err != nil {
+		return nil, err
 	}
 	ids := make(map[string][]int, len(layout))
 	bounds := make(map[string][]kafka.OffsetRequest, len(layout))
@@ -337,14 +349,14 @@ func (k *Kafka) Lag(ctx context.Context, group string, topics []string) (map[str
 		err = committed.Error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the offsets of %s: %w", group, err)
+		return nil, fmt.Errorf("reading the committed offsets: %w", err)
 	}
 	at := make(map[string]map[int]int64, len(layout))
 	for t, ps := range committed.Topics {
 		at[t] = make(map[int]int64, len(ps))
 		for _, p := range ps {
 			if p.Error != nil {
-				return nil, fmt.Errorf("reading the offsets of %s: %w", group, p.Error)
+				return nil, fmt.Errorf("reading the committed offset of topic %s partition %d: %w", t, p.Partition, p.Error)
 			}
 			at[t][p.Partition] = p.CommittedOffset
 		}

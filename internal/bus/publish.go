@@ -21,9 +21,14 @@ import (
 	"tongqu/internal/backoff"
 )
 
-// publishAttempts is how often Publish tries what brokers refuse for a moment,
-// before it leaves the rest to its caller.
-const publishAttempts = 5
+const (
+	// attempts is how often a call tries what brokers refuse for a moment, before
+	// it leaves the rest to its caller.
+	attempts = 5
+	// attemptsTime is when a call begins no further attempt. One of them may take
+	// requestTimeout, when a broker waits in vain for its replicas.
+	attemptsTime = 3 * time.Second
+)
 
 // TooLargeError says that a message exceeds what brokers take. Nothing of its
 // batch was sent.
@@ -51,7 +56,7 @@ type lane struct {
 }
 
 // Publish sends the batch with acks=all. See Publisher. It repeats by itself
-// what brokers refuse for a moment, and gives up after about a second. The
+// what brokers refuse for a moment, and gives up after a few seconds. The
 // batch must not be changed when ctx ended before the call returned.
 func (k *Kafka) Publish(ctx context.Context, batch []Message) error {
 	if len(batch) == 0 {
@@ -68,24 +73,33 @@ func (k *Kafka) Publish(ctx context.Context, batch []Message) error {
 		}
 	}
 	var lanes []*lane
-	for attempt := 0; ; attempt++ {
+	err = again(ctx, func() (err error) {
 		if lanes == nil {
-			lanes, err = k.lanes(ctx, batch)
+			if lanes, err = k.lanes(ctx, batch); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			lanes, err = k.send(ctx, batch, lanes)
-		}
-		if err == nil {
-			return nil
-		}
-		if attempt+1 == publishAttempts || !retryable(err) || ctx.Err() != nil {
-			return fmt.Errorf("publishing %d messages: %w", len(batch), err)
+		lanes, err = k.send(ctx, batch, lanes)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("publishing %d messages: %w", len(batch), err)
+	}
+	return nil
+}
+
+// again repeats a call while brokers refuse it for a moment.
+func again(ctx context.Context, call func() error) error {
+	began := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := call()
+		if err == nil || !retryable(err) || attempt+1 == attempts || time.Since(began) > attemptsTime {
+			return err
 		}
 		wait := backoff.Delay(attempt, 50*time.Millisecond, 500*time.Millisecond, rand.Float64)
-		if err := backoff.Wait(ctx, wait); err != nil {
-			return fmt.Errorf("publishing %d messages: %w", len(batch), err)
+		if backoff.Wait(ctx, wait) != nil {
+			return errors.Join(ctx.Err(), err)
 		}
-		err = nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -15,15 +16,15 @@ import (
 const requestTimeout = 3 * time.Second
 
 // Controller returns the broker whose controller is the active one.
-func (c *Cluster) Controller() int {
-	c.tb.Helper()
+func (c *Cluster) Controller(tb testing.TB) int {
+	tb.Helper()
 	req := kmsg.NewPtrDescribeQuorumRequest()
 	topic := kmsg.NewDescribeQuorumRequestTopic()
 	topic.Topic = "__cluster_metadata"
 	topic.Partitions = append(topic.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
 	req.Topics = append(req.Topics, topic)
 	leader := -1
-	c.await("an active controller", func(ctx context.Context) error {
+	c.await(tb, "an active controller", func(ctx context.Context) error {
 		res, err := req.RequestWith(ctx, c.admin)
 		if err != nil {
 			return err
@@ -39,13 +40,13 @@ func (c *Cluster) Controller() int {
 }
 
 // Coordinator returns the broker that coordinates the group.
-func (c *Cluster) Coordinator(group string) int {
-	c.tb.Helper()
+func (c *Cluster) Coordinator(tb testing.TB, group string) int {
+	tb.Helper()
 	req := kmsg.NewPtrFindCoordinatorRequest()
 	req.CoordinatorKeys = []string{group}
 	req.CoordinatorKey = group
 	at := -1
-	c.await("a coordinator", func(ctx context.Context) error {
+	c.await(tb, "a coordinator", func(ctx context.Context) error {
 		res, err := req.RequestWith(ctx, c.admin)
 		if err != nil {
 			return err
@@ -57,34 +58,53 @@ func (c *Cluster) Coordinator(group string) int {
 }
 
 // Leaders returns the leading broker of each partition of a topic.
-func (c *Cluster) Leaders(topic string) []int {
-	c.tb.Helper()
+func (c *Cluster) Leaders(tb testing.TB, topic string) []int {
+	tb.Helper()
 	var leaders []int
-	c.await("leaders", func(ctx context.Context) error {
-		req := kmsg.NewPtrMetadataRequest()
-		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = &topic
-		req.Topics = append(req.Topics, t)
+	for _, p := range c.partitions(tb, topic) {
+		leaders = append(leaders, int(p.Leader)-1)
+	}
+	return leaders
+}
+
+// partitions returns the partitions of a topic, by number, when all have a leader.
+func (c *Cluster) partitions(tb testing.TB, topic string) (partitions []kmsg.MetadataResponseTopicPartition) {
+	tb.Helper()
+	req := kmsg.NewPtrMetadataRequest()
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	req.Topics = append(req.Topics, t)
+	c.await(tb, "leaders", func(ctx context.Context) error {
 		res, err := req.RequestWith(ctx, c.admin)
 		if err != nil {
 			return err
 		}
-		leaders = make([]int, len(res.Topics[0].Partitions))
-		for _, p := range res.Topics[0].Partitions {
+		partitions = res.Topics[0].Partitions
+		for _, p := range partitions {
 			if p.Leader < 0 {
 				return kerr.LeaderNotAvailable
 			}
-			leaders[p.Partition] = int(p.Leader) - 1
 		}
 		return kerr.ErrorForCode(res.Topics[0].ErrorCode)
 	})
-	return leaders
+	slices.SortFunc(partitions, func(a, b kmsg.MetadataResponseTopicPartition) int { return int(a.Partition - b.Partition) })
+	return partitions
 }
 
-// awaitInSync waits until each running broker knows all running ones, and every
+// Replicas returns the brokers that hold each partition of a topic.
+func (c *Cluster) Replicas(tb testing.TB, topic string) [][]int32 {
+	tb.Helper()
+	var replicas [][]int32
+	for _, p := range c.partitions(tb, topic) {
+		replicas = append(replicas, p.Replicas)
+	}
+	return replicas
+}
+
+// AwaitInSync waits until each running broker knows all running ones, and every
 // partition has a leader and all its replicas on them in sync.
-func (c *Cluster) awaitInSync() {
-	c.tb.Helper()
+func (c *Cluster) AwaitInSync(tb testing.TB) {
+	tb.Helper()
 	var running []int32
 	for i, n := range c.nodes {
 		if n.run != nil {
@@ -95,7 +115,7 @@ func (c *Cluster) awaitInSync() {
 		return // without a majority of controllers there is nothing to wait for
 	}
 	for _, id := range running {
-		c.await(fmt.Sprintf("broker %d in sync", id-1), func(ctx context.Context) error {
+		c.await(tb, fmt.Sprintf("broker %d in sync", id-1), func(ctx context.Context) error {
 			res, err := c.metadata(ctx, int(id-1))
 			if err != nil {
 				return err
@@ -103,6 +123,29 @@ func (c *Cluster) awaitInSync() {
 			return inSync(res, running)
 		})
 	}
+}
+
+// TopicSettings returns the settings of a topic that brokers know, by Kafka's names.
+func (c *Cluster) TopicSettings(tb testing.TB, topic string) map[string]string {
+	tb.Helper()
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	r := kmsg.NewDescribeConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	req.Resources = append(req.Resources, r)
+	settings := map[string]string{}
+	c.await(tb, "settings of a topic", func(ctx context.Context) error {
+		res, err := req.RequestWith(ctx, c.admin)
+		if err != nil {
+			return err
+		}
+		for _, s := range res.Resources[0].Configs {
+			if s.Value != nil {
+				settings[s.Name] = *s.Value
+			}
+		}
+		return kerr.ErrorForCode(res.Resources[0].ErrorCode)
+	})
+	return settings
 }
 
 // metadata asks one broker what it knows of all topics.
@@ -135,8 +178,8 @@ func inSync(res *kmsg.MetadataResponse, running []int32) error {
 
 // await repeats a question until it is answered. A broker that ended by itself
 // is reported at once.
-func (c *Cluster) await(what string, ask func(ctx context.Context) error) {
-	c.tb.Helper()
+func (c *Cluster) await(tb testing.TB, what string, ask func(ctx context.Context) error) {
+	tb.Helper()
 	limit := time.After(readyTimeout)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -149,12 +192,12 @@ func (c *Cluster) await(what string, ask func(ctx context.Context) error) {
 		}
 		for i, n := range c.nodes {
 			if n.run != nil && n.run.done() {
-				require.FailNow(c.tb, "a broker ended by itself", "broker %d", i)
+				require.FailNow(tb, "a broker ended by itself", "broker %d", i)
 			}
 		}
 		select {
 		case <-limit:
-			require.FailNow(c.tb, "waited too long for "+what, "%v", err)
+			require.FailNow(tb, "waited too long for "+what, "%v", err)
 		case <-tick.C:
 		}
 	}

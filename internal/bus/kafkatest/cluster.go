@@ -51,11 +51,11 @@ var listeners = []Listener{Plain, TLS, SASL, SASLTLS, controller}
 
 // Cluster is a running Kafka.
 type Cluster struct {
-	tb        testing.TB
-	dir       string
-	classpath string
-	admin     *kgo.Client
-	nodes     []*node
+	dir    string
+	broker string // class path
+	tools  string // class path
+	admin  *kgo.Client
+	nodes  []*node
 }
 
 // node is one broker; its id is its place plus one.
@@ -74,9 +74,12 @@ func Start(tb testing.TB, brokers int) *Cluster {
 	if os.Getenv("TONGQU_CLUSTER") != "required" {
 		tb.Skip("TONGQU_CLUSTER=required runs Apache Kafka")
 	}
-	path, err := classpath(tb.Context())
+	c := &Cluster{dir: tb.TempDir()}
+	var err error
+	c.broker, err = brokerJars.classpath(tb.Context())
 	require.NoError(tb, err)
-	c := &Cluster{tb: tb, dir: tb.TempDir(), classpath: path}
+	c.tools, err = toolJars.classpath(tb.Context())
+	require.NoError(tb, err)
 	ports := freePorts(tb, brokers*len(listeners))
 	for i := range brokers {
 		n := &node{dir: filepath.Join(c.dir, strconv.Itoa(i)), ports: map[Listener]int{}}
@@ -87,15 +90,15 @@ func Start(tb testing.TB, brokers int) *Cluster {
 		c.nodes = append(c.nodes, n)
 	}
 	writeCertificates(tb, c.dir)
-	c.format()
+	c.format(tb)
 	c.admin, err = kgo.NewClient(kgo.SeedBrokers(c.Addrs(Plain)...), kgo.MetadataMinAge(50*time.Millisecond))
 	require.NoError(tb, err)
-	tb.Cleanup(c.stop)
+	tb.Cleanup(func() { c.stop(tb) })
 	all := make([]int, brokers)
 	for i := range all {
 		all[i] = i
 	}
-	c.Start(all...)
+	c.Start(tb, all...)
 	return c
 }
 
@@ -128,43 +131,65 @@ func (c *Cluster) Config(l Listener) bus.Config {
 
 func (c *Cluster) minInSync() int { return max(1, len(c.nodes)-1) }
 
-// Java returns a command that runs a main class of Kafka's jars.
-func (c *Cluster) Java(class string, args ...string) *exec.Cmd {
-	return exec.CommandContext(c.tb.Context(), "java", c.javaArgs("256m", class, args...)...) //nolint:gosec // Kafka's own
+// Java returns a command that runs a main class of Kafka's tools.
+func (c *Cluster) Java(tb testing.TB, class string, args ...string) *exec.Cmd {
+	tb.Helper()
+	return exec.CommandContext(tb.Context(), "java", java(c.tools, "256m", class, args...)...) //nolint:gosec // Kafka's own
 }
 
-// javaArgs keeps a process small and quick to start.
-func (c *Cluster) javaArgs(heap, class string, args ...string) []string {
+// java returns arguments that keep a process small and quick to start.
+func java(classpath, heap, class string, args ...string) []string {
 	return append([]string{
 		"-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-		"-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", c.classpath, class,
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", classpath, class,
 	}, args...)
 }
 
 // Start starts those brokers and waits until they are in sync, as far as the
 // brokers that run allow it.
-func (c *Cluster) Start(brokers ...int) {
-	c.tb.Helper()
+func (c *Cluster) Start(tb testing.TB, brokers ...int) {
+	tb.Helper()
 	for _, i := range brokers {
 		n := c.nodes[i]
 		log, err := os.OpenFile(filepath.Join(n.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		require.NoError(c.tb, err)
+		require.NoError(tb, err)
 		// The process outlives this test's context, for a report of what went wrong.
-		cmd := exec.Command("java", c.javaArgs("256m", "kafka.Kafka", n.properties())...) //nolint:gosec,noctx // Kafka's own
+		cmd := exec.Command("java", java(c.broker, "256m", "kafka.Kafka", n.properties())...) //nolint:gosec,noctx // Kafka's own
 		cmd.Stdout, cmd.Stderr = log, log
 		n.run, err = start(cmd)
 		_ = log.Close()
-		require.NoError(c.tb, err, "starting a broker (Debian package openjdk-17-jre-headless)")
+		require.NoError(tb, err, "starting a broker (Debian package openjdk-17-jre-headless)")
 	}
-	c.awaitInSync()
+	c.AwaitInSync(tb)
 }
 
 // Kill kills those brokers at once and for good, as a failing machine would.
 func (c *Cluster) Kill(brokers ...int) {
-	c.tb.Helper()
 	for _, i := range brokers {
 		c.nodes[i].kill()
+	}
+}
+
+// Freeze stops those brokers without ending them, as a long pause or a cut
+// network does: they hold their connections and answer nothing.
+func (c *Cluster) Freeze(tb testing.TB, brokers ...int) {
+	tb.Helper()
+	c.signal(tb, "-STOP", brokers)
+}
+
+// Thaw lets frozen brokers go on and waits until they are in sync again.
+func (c *Cluster) Thaw(tb testing.TB, brokers ...int) {
+	tb.Helper()
+	c.signal(tb, "-CONT", brokers)
+	c.AwaitInSync(tb)
+}
+
+func (c *Cluster) signal(tb testing.TB, signal string, brokers []int) {
+	tb.Helper()
+	for _, i := range brokers {
+		pid := strconv.Itoa(c.nodes[i].run.cmd.Process.Pid)
+		require.NoError(tb, exec.CommandContext(tb.Context(), "kill", signal, pid).Run())
 	}
 }
 
@@ -179,16 +204,17 @@ func (n *node) kill() {
 func (n *node) properties() string { return filepath.Join(n.dir, "server.properties") }
 
 // stop kills all brokers; of a failed test it shows what they had to say.
-func (c *Cluster) stop() {
+func (c *Cluster) stop(tb testing.TB) {
+	tb.Helper()
 	for _, n := range c.nodes {
 		n.kill()
 	}
 	c.admin.Close()
-	if !c.tb.Failed() {
+	if !tb.Failed() {
 		return
 	}
 	for i := range c.nodes {
-		c.tb.Logf("broker %d:\n%s", i, c.logTail(i))
+		tb.Logf("broker %d:\n%s", i, c.logTail(i))
 	}
 }
 
@@ -209,23 +235,23 @@ func (c *Cluster) logTail(broker int) string {
 
 // format writes the brokers' settings and prepares their empty folders, as an
 // operator would before the first start.
-func (c *Cluster) format() {
-	c.tb.Helper()
-	ctx, cancel := context.WithTimeout(c.tb.Context(), readyTimeout)
+func (c *Cluster) format(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), readyTimeout)
 	defer cancel()
 	var errs []error
 	for i, n := range c.nodes {
-		require.NoError(c.tb, os.WriteFile(n.properties(), []byte(c.settings(i)), 0o600))
+		require.NoError(tb, os.WriteFile(n.properties(), []byte(c.settings(i)), 0o600))
 		args := []string{"format", "--cluster-id", "dG9uZ3F1LWNsdXN0ZXI5OQ", "--config", n.properties()}
 		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
 			args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, Username, Password))
 		}
-		cmd := exec.CommandContext(ctx, "java", c.javaArgs("128m", "kafka.tools.StorageTool", args...)...) //nolint:gosec // Kafka's own
+		cmd := exec.CommandContext(ctx, "java", java(c.broker, "128m", "kafka.tools.StorageTool", args...)...) //nolint:gosec // Kafka's own
 		if out, err := cmd.CombinedOutput(); err != nil {
 			errs = append(errs, fmt.Errorf("formatting the storage of broker %d: %w\n%s", i, err, out))
 		}
 	}
-	require.NoError(c.tb, errors.Join(errs...))
+	require.NoError(tb, errors.Join(errs...))
 }
 
 // settings returns the server.properties of a broker.
