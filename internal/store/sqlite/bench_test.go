@@ -39,7 +39,6 @@ func BenchmarkRecord(b *testing.B) {
 			b.StopTimer()
 			b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "cpu-µs/doc")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "docs/s")
-			b.ReportMetric(float64(s.Stats().FileBytes)/float64(b.N), "file-B/doc")
 		})
 	}
 }

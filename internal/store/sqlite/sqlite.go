@@ -131,7 +131,7 @@ func (s *Store) start(ctx context.Context, z sizes) error {
 func (s *Store) connect(ctx context.Context) error {
 	var err error
 	s.write, err = sql.Open("sqlite", dsn(s.path, []string{
-		"busy_timeout(10000)", "page_size(" + strconv.Itoa(pageSize) + ")", "journal_mode(WAL)", "synchronous(FULL)",
+		"busy_timeout(10000)", "page_size(" + strconv.Itoa(pageSize) + ")", "synchronous(FULL)",
 		"foreign_keys(1)", "temp_store(MEMORY)", "cache_size(-" + strconv.Itoa(writerCache>>10) + ")",
 		"wal_autocheckpoint(" + strconv.Itoa(walPages) + ")", "journal_size_limit(" + strconv.Itoa(walSizeLimit) + ")",
 	}))
@@ -154,7 +154,8 @@ func (s *Store) connect(ctx context.Context) error {
 }
 
 func dsn(path string, pragmas []string) string {
-	q := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
+	// The journal mode is set after the pragmas: then the page size is settled.
+	q := url.Values{"_pragma": pragmas, "_journal_mode": {"WAL"}, "_txlock": {"immediate"}}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 

@@ -273,3 +273,16 @@ func parameters(query string) int {
 	}
 	return plain + highest
 }
+
+// TestDurability checks the settings that the promise to the sender rests on:
+// killing the process does not show whether the disk was waited for.
+func TestDurability(t *testing.T) {
+	s := openTest(t, newDefaultSizes())
+	require.Equal(t, 2, onWriter(t, s, `PRAGMA synchronous`), "full: every commit is synced")
+	require.Equal(t, pageSize, onWriter(t, s, `PRAGMA page_size`))
+	var mode string
+	require.NoError(t, s.read.QueryRowContext(t.Context(), `PRAGMA journal_mode`).Scan(&mode))
+	require.Equal(t, "wal", mode)
+	_, err := s.read.ExecContext(t.Context(), `DELETE FROM documents`)
+	require.Error(t, err, "readers cannot write")
+}
