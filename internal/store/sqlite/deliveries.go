@@ -18,6 +18,7 @@ import (
 
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 const (
@@ -86,16 +87,6 @@ func (n *names) put(name string, id int64) {
 	n.ids[name] = id
 }
 
-// parseRef reads a record id.
-func parseRef(id string) (recordRef, error) {
-	document, index, ok := record.SplitID(id)
-	if !ok {
-		return recordRef{}, fmt.Errorf("record %q: %w", id, store.ErrNotFound)
-	}
-	u, err := uuid.Parse(document)
-	return recordRef{u, index}, err
-}
-
 // Settled implements store.Deliveries. It does not know skipped deliveries.
 func (s *Store) Settled(ctx context.Context, subscription string, ids []string) (map[string]bool, error) {
 	settled := map[string]bool{}
@@ -105,14 +96,14 @@ func (s *Store) Settled(ctx context.Context, subscription string, ids []string) 
 	}
 	list := make([]byte, 0, 48*len(ids))
 	for i, id := range ids {
-		ref, err := parseRef(id)
+		ref, err := pack.ParseRef(id)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, ",[\""...)
-		list = hex.AppendEncode(list, ref.document[:])
+		list = hex.AppendEncode(list, ref.Document[:])
 		list = append(list, "\","...)
-		list = strconv.AppendInt(list, int64(ref.index), 10)
+		list = strconv.AppendInt(list, int64(ref.Index), 10)
 		list = append(list, ']')
 		if i == 0 {
 			list[0] = '['
@@ -139,14 +130,14 @@ func (s *Store) SaveDeliveries(ctx context.Context, batch []store.Delivery) erro
 	if len(batch) == 0 {
 		return nil
 	}
-	refs := make([]recordRef, len(batch))
+	refs := make([]pack.Ref, len(batch))
 	for i := range batch {
 		d := &batch[i]
 		var err error
-		if refs[i], err = parseRef(d.RecordID); err != nil {
+		if refs[i], err = pack.ParseRef(d.RecordID); err != nil {
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 		}
-		if d.Status != store.DeliverySkipped && deliveryStatuses.code(string(d.Status)) == 0 {
+		if d.Status != store.DeliverySkipped && pack.DeliveryStatuses.Code(string(d.Status)) == 0 {
 			return fmt.Errorf("%w: a delivery cannot be %q", store.ErrUnavailable, d.Status)
 		}
 	}
@@ -160,15 +151,15 @@ func (s *Store) SaveDeliveries(ctx context.Context, batch []store.Delivery) erro
 	})
 }
 
-func (tx *transaction) deliver(d *store.Delivery, ref recordRef) error {
+func (tx *transaction) deliver(d *store.Delivery, ref pack.Ref) error {
 	subscription, err := tx.subscription(d.Subscription)
 	if err != nil {
 		return err
 	}
 	at := d.At.UnixMicro()
-	status := deliveryStatuses.code(string(d.Status))
+	status := pack.DeliveryStatuses.Code(string(d.Status))
 	if status != 0 {
-		done, err := tx.w.insertDelivery.ExecContext(tx.w.ctx, subscription, ref.document[:], ref.index, status, d.Attempts, at, d.Detail)
+		done, err := tx.w.insertDelivery.ExecContext(tx.w.ctx, subscription, ref.Document[:], ref.Index, status, d.Attempts, at, d.Detail)
 		if err != nil {
 			return err
 		}
@@ -180,7 +171,7 @@ func (tx *transaction) deliver(d *store.Delivery, ref recordRef) error {
 	var was store.Delivery
 	var wasStatus int
 	var wasAt int64
-	err = tx.w.delivery.QueryRowContext(tx.w.ctx, subscription, ref.document[:], ref.index).Scan(&wasStatus, &was.Attempts, &wasAt, &was.Detail)
+	err = tx.w.delivery.QueryRowContext(tx.w.ctx, subscription, ref.Document[:], ref.Index).Scan(&wasStatus, &was.Attempts, &wasAt, &was.Detail)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // skipped, and never tried
 		tx.count(at, countDeliveries, d.Subscription, string(d.Status), 1)
@@ -188,16 +179,16 @@ func (tx *transaction) deliver(d *store.Delivery, ref recordRef) error {
 	case err != nil:
 		return err
 	}
-	was.Status = store.DeliveryStatus(deliveryStatuses.name(wasStatus))
+	was.Status = store.DeliveryStatus(pack.DeliveryStatuses.Name(wasStatus))
 	if was.Status == store.DeliveryDelivered {
 		return nil
 	}
 	tx.count(wasAt, countDeliveries, d.Subscription, string(was.Status), -1)
 	tx.count(at, countDeliveries, d.Subscription, string(d.Status), 1)
 	if status == 0 {
-		return tx.exec(tx.w.deleteDelivery, subscription, ref.document[:], ref.index)
+		return tx.exec(tx.w.deleteDelivery, subscription, ref.Document[:], ref.Index)
 	}
-	return tx.exec(tx.w.updateDelivery, status, d.Attempts, at, d.Detail, subscription, ref.document[:], ref.index)
+	return tx.exec(tx.w.updateDelivery, status, d.Attempts, at, d.Detail, subscription, ref.Document[:], ref.Index)
 }
 
 // subscription returns the number of a subscription, a new one for a new one.
@@ -265,11 +256,11 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) (store.Pa
 	if len(items) > limit {
 		page.Items = items[:limit]
 		last := &items[limit-1]
-		ref, err := parseRef(last.RecordID)
+		ref, err := pack.ParseRef(last.RecordID)
 		if err != nil {
 			return store.Page[store.Delivery]{}, err
 		}
-		b, err := json.Marshal(position{ref.document, ref.index, last.Subscription})
+		b, err := json.Marshal(position{ref.Document, ref.Index, last.Subscription})
 		if err != nil {
 			return store.Page[store.Delivery]{}, fmt.Errorf("writing a cursor: %w", err)
 		}
@@ -303,7 +294,7 @@ func (s *Store) deliveriesOf(ctx context.Context, subscription string, status st
 		query = deliveriesDeliveredSQL
 	default:
 		query = deliveriesOpenSQL
-		args = append(args, deliveryStatuses.code(string(status)))
+		args = append(args, pack.DeliveryStatuses.Code(string(status)))
 	}
 	rows, err := s.read.QueryContext(ctx, query, append(args, limit)...)
 	if err != nil {
@@ -322,8 +313,8 @@ func (s *Store) deliveriesOf(ctx context.Context, subscription string, status st
 		if len(document) != 16 {
 			return nil, fmt.Errorf("a delivery to %s is damaged", subscription)
 		}
-		d.RecordID = recordRef{uuid.UUID(document), index}.String()
-		d.Status = store.DeliveryStatus(deliveryStatuses.name(code))
+		d.RecordID = pack.Ref{Document: uuid.UUID(document), Index: index}.String()
+		d.Status = store.DeliveryStatus(pack.DeliveryStatuses.Name(code))
 		d.At = time.UnixMicro(at).UTC()
 		items = append(items, d)
 	}
@@ -333,7 +324,7 @@ func (s *Store) deliveriesOf(ctx context.Context, subscription string, status st
 // recordDeliveries returns the deliveries of one record, by subscription, as far
 // as q asks for them.
 func (s *Store) recordDeliveries(ctx context.Context, recordID string, q store.DeliveryQuery) ([]store.Delivery, error) {
-	ref, err := parseRef(recordID)
+	ref, err := pack.ParseRef(recordID)
 	if err != nil {
 		return nil, err
 	}
@@ -346,14 +337,14 @@ func (s *Store) recordDeliveries(ctx context.Context, recordID string, q store.D
 		d := store.Delivery{Subscription: name, RecordID: recordID}
 		var code int
 		var at int64
-		err := s.queries.delivery.QueryRowContext(ctx, number, ref.document[:], ref.index).Scan(&code, &d.Attempts, &at, &d.Detail)
+		err := s.queries.delivery.QueryRowContext(ctx, number, ref.Document[:], ref.Index).Scan(&code, &d.Attempts, &at, &d.Detail)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("looking for the deliveries of %s: %w", recordID, err)
 		}
-		d.Status = store.DeliveryStatus(deliveryStatuses.name(code))
+		d.Status = store.DeliveryStatus(pack.DeliveryStatuses.Name(code))
 		d.At = time.UnixMicro(at).UTC()
 		if q.Status == "" || d.Status == q.Status {
 			items = append(items, d)

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"tongqu/internal/record"
+	"tongqu/internal/store/pack"
 )
 
 // The key index answers which documents and records have a key, an identity or
@@ -70,7 +71,7 @@ func hash(parts ...string) uint64 {
 	var room [256]byte
 	b := room[:0]
 	for _, p := range parts {
-		b = appendBytes(b, p)
+		b = pack.AppendBytes(b, p)
 	}
 	sum := sha256.Sum256(b)
 	return binary.BigEndian.Uint64(sum[:])
@@ -151,7 +152,7 @@ type keyIndex struct {
 }
 
 // loadIndex reads the runs, and fills the memtable from the documents after them.
-func loadIndex(ctx context.Context, db *sql.DB, c *codec, z sizes) (*keyIndex, error) {
+func loadIndex(ctx context.Context, db *sql.DB, c *pack.Codec, z sizes) (*keyIndex, error) {
 	runs, err := loadRuns(ctx, db)
 	if err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func indexDocument(add func(hash uint64, ref int64), d *row) {
 			}
 		}
 		identity, ok := r.Identity()
-		if _, versioned := versionOf(r); ok && versioned && r.Status == record.Accepted {
+		if _, versioned := pack.Version(r); ok && versioned && r.Status == record.Accepted {
 			add(identityHash(record.Family(r.Type), identity), seq)
 		}
 	}

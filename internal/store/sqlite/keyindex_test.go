@@ -2,14 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -261,43 +259,5 @@ func TestRowIDsDoNotMeet(t *testing.T) {
 		r2, b2, p2 := draw("two")
 		same := r1 == r2 && b1 == b2 && p1 == p2
 		require.Equal(t, same, rowID(r1, b1)+p1 == rowID(r2, b2)+p2)
-	})
-}
-
-// FuzzUnpack feeds any bytes to everything that reads packed ones.
-func FuzzUnpack(f *testing.F) {
-	e := storetest.NewEntry("customs", 1, 2)
-	f.Add(appendRecords(nil, e.Records), []byte("AA"), uint8(2))
-	f.Add([]byte{}, []byte{}, uint8(0))
-	f.Add(binary.AppendUvarint(nil, math.MaxUint64), append([]byte{'D'}, make([]byte, 17)...), uint8(1))
-	var none *dictionary
-	known := &dictionary{id: 1, dict: s2.MakeDict([]byte("0123456789abcdef0123456789abcdef"), nil)}
-	c := &codec{byMessage: map[string]*dictionary{}, byID: map[uint64]*dictionary{1: known}}
-	f.Add([]byte("0123456789abcdef0123456789abcdef01234"), known.pack([]byte("0123456789abcdef0123456789abcdef01234"))[1:], uint8(1))
-	f.Fuzz(func(t *testing.T, content, verdicts []byte, n uint8) {
-		for _, d := range []*dictionary{none, known} {
-			plain, err := c.unpack(d.pack(content))
-			require.NoError(t, err)
-			require.Equal(t, string(content), string(plain))
-		}
-		if n, err := s2.DecodedLen(verdicts); err == nil && n < 1<<20 { // lest the test only fills memory
-			for how := range byte(4) {
-				_, _ = c.unpack(append([]byte{how}, verdicts...)) // must not panic
-			}
-		}
-		records, err := readRecords(content, int(n))
-		if err != nil {
-			return
-		}
-		if readVerdicts(verdicts, records) == nil {
-			require.Len(t, records, int(n))
-		}
-		again, err := readRecords(appendRecords(nil, records), int(n))
-		require.NoError(t, err)
-		for i := range again {
-			require.Equal(t, records[i].Keys, again[i].Keys)
-			require.Equal(t, records[i].Body, again[i].Body)
-			require.True(t, records[i].Version.Equal(again[i].Version))
-		}
 	})
 }

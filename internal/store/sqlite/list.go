@@ -13,6 +13,7 @@ import (
 	"tongqu/internal/fault"
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 const (
@@ -175,7 +176,7 @@ func optional(s string) any {
 
 // recordsBySpan yields the records beyond after, until yield is false.
 func (s *Store) recordsBySpan(ctx context.Context, q store.Query, after int64, yield func(record.Record) bool) error {
-	w := where{agency: optional(q.Agency), from: micros(q.From), to: micros(q.To), record: recordStatuses.code(string(q.Status))}
+	w := where{agency: optional(q.Agency), from: micros(q.From), to: micros(q.To), record: pack.RecordStatuses.Code(string(q.Status))}
 	if q.Status != "" && w.record == 0 {
 		return nil
 	}
@@ -283,7 +284,7 @@ func (s *Store) Documents(ctx context.Context, q store.DocumentQuery) (store.Pag
 	if err != nil {
 		return store.Page[store.Document]{}, err
 	}
-	w := where{agency: optional(q.Agency), from: micros(q.From), to: micros(q.To), status: documentStatuses.code(string(q.Status))}
+	w := where{agency: optional(q.Agency), from: micros(q.From), to: micros(q.To), status: pack.DocumentStatuses.Code(string(q.Status))}
 	if q.Status != "" && w.status == 0 {
 		return store.Page[store.Document]{}, nil
 	}

@@ -64,7 +64,7 @@ func (s *Store) Document(ctx context.Context, id string) (store.Document, error)
 	if err := s.queries.body.QueryRowContext(ctx, owner[:]).Scan(&packed); err != nil {
 		return store.Document{}, fmt.Errorf("reading the body of document %s: %w", bodyOf, err)
 	}
-	if o.Body, err = s.codec.unpack(packed); err != nil {
+	if o.Body, err = s.codec.Unpack(packed); err != nil {
 		return store.Document{}, fmt.Errorf("expanding the body of document %s: %w", bodyOf, err)
 	}
 	return o, nil

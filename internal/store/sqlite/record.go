@@ -2,19 +2,17 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
-	"tongqu/internal/fault"
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 // incoming is an entry made ready for the writer: everything that does not
@@ -29,12 +27,12 @@ type incoming struct {
 	content []byte
 	body    []byte
 
-	dictionary *dictionary // of content and body
+	dictionary *pack.Dictionary // of content and body
 
 	// What the writer decided; no is the document's number.
 	no       int64
 	document store.Document
-	verdicts []verdict
+	verdicts []pack.Verdict
 }
 
 // Record implements store.Recorder. Once the writer has begun with e, Record waits
@@ -48,28 +46,24 @@ func (s *Store) Record(ctx context.Context, e *store.Entry) error {
 	if err := s.writer.do(ctx, len(in.body)+len(in.content)+256, func(tx *transaction) error { return tx.record(in) }); err != nil {
 		return err
 	}
-	in.fill(e)
+	pack.Fill(e, in.no, &in.document, in.verdicts)
 	return nil
 }
 
 // prepare checks, hashes and compresses.
 func (s *Store) prepare(e *store.Entry) (*incoming, error) {
-	d := &e.Document
-	id, err := uuid.Parse(d.ID)
-	if err != nil || id.String() != d.ID {
-		return nil, fmt.Errorf("document id %q is not a UUID in its usual form", d.ID)
+	id, err := pack.Check(e)
+	if err != nil {
+		return nil, err
 	}
+	d := &e.Document
 	in := &incoming{
 		entry: e, id: id, hash: documentHash(d.Agency, d.SHA256),
-		ids: make([]uint64, len(e.Records)), verdicts: make([]verdict, len(e.Records)),
+		ids: make([]uint64, len(e.Records)), verdicts: make([]pack.Verdict, len(e.Records)),
 	}
-	size, last := 0, 0
+	size := 0
 	for i := range e.Records {
 		r := &e.Records[i]
-		if r.DocumentID != d.ID || r.Index <= last || r.ID != record.ID(d.ID, r.Index) {
-			return nil, fmt.Errorf("record %q does not belong in document %s after index %d", r.ID, d.ID, last)
-		}
-		last = r.Index
 		size += len(r.Body) + len(r.Errors) + 256
 		if t := " " + r.Type + " "; !strings.Contains(in.types, t) {
 			in.types += t
@@ -80,32 +74,14 @@ func (s *Store) prepare(e *store.Entry) (*incoming, error) {
 			}
 		}
 		identity, ok := r.Identity()
-		if _, versioned := versionOf(r); ok && versioned {
+		if _, versioned := pack.Version(r); ok && versioned {
 			in.ids[i] = identityHash(record.Family(r.Type), identity)
 		}
 	}
-	in.dictionary = s.codec.dictionary(message(d))
-	in.content = in.dictionary.pack(appendRecords(make([]byte, 0, size), e.Records))
-	in.body = in.dictionary.pack(d.Body)
+	in.dictionary = s.codec.Dictionary(pack.Kind(d))
+	in.content = in.dictionary.Pack(pack.AppendRecords(make([]byte, 0, size), e.Records))
+	in.body = in.dictionary.Pack(d.Body)
 	return in, nil
-}
-
-// fill tells the caller what the writer decided.
-func (in *incoming) fill(e *store.Entry) {
-	d := &e.Document
-	d.Status, d.DuplicateOf = in.document.Status, in.document.DuplicateOf
-	d.Accepted, d.Rejected, d.Duplicates = in.document.Accepted, in.document.Rejected, in.document.Duplicates
-	for i := range e.Records {
-		r, v := &e.Records[i], &in.verdicts[i]
-		r.Seq = in.no + int64(i) + 1
-		r.Status, r.DuplicateOf = v.status, ""
-		if v.status == record.Duplicate {
-			r.DuplicateOf = v.of.String()
-		}
-		if v.errors != nil {
-			r.Errors = v.errors
-		}
-	}
 }
 
 // record settles a document and writes it.
@@ -121,7 +97,7 @@ func (tx *transaction) record(in *incoming) error {
 			return err
 		}
 	}
-	in.document = in.outcome(first)
+	in.document = pack.Outcome(in.entry.Document.Agency, in.verdicts, first)
 	if err := tx.insert(in); err != nil {
 		return fmt.Errorf("writing document %s: %w", in.entry.Document.ID, err)
 	}
@@ -133,34 +109,6 @@ func (tx *transaction) record(in *incoming) error {
 	tx.accepted = tx.accepted || in.document.Accepted > 0
 	tx.countDocument(in.no, &in.document, in.types, in.entry.Document.ReceivedAt.UnixMicro())
 	return nil
-}
-
-// outcome is the document with its status and counts.
-func (in *incoming) outcome(first *uuid.UUID) store.Document {
-	d := store.Document{Agency: in.entry.Document.Agency}
-	for i := range in.verdicts {
-		switch in.verdicts[i].status {
-		case record.Accepted:
-			d.Accepted++
-		case record.Rejected:
-			d.Rejected++
-		case record.Duplicate:
-			d.Duplicates++
-		}
-	}
-	switch {
-	case first != nil:
-		d.Status, d.DuplicateOf = store.DocumentDuplicate, first.String()
-	case d.Rejected > 0 && d.Accepted > 0:
-		d.Status = store.DocumentPartial
-	case d.Rejected > 0 || len(in.verdicts) == 0:
-		d.Status = store.DocumentRejected
-	case d.Accepted > 0:
-		d.Status = store.DocumentAccepted
-	default:
-		d.Status = store.DocumentDuplicate
-	}
-	return d
 }
 
 func (tx *transaction) insert(in *incoming) error {
@@ -178,15 +126,15 @@ func (tx *transaction) insert(in *incoming) error {
 		duplicateOf, body = of[:], nil
 	}
 	return tx.exec(tx.w.insertDocument, in.no, in.id[:], d.Agency, d.Adapter, d.Message, d.Door, d.Name, d.ReceivedAt.UnixMicro(), tx.now,
-		d.SHA256[:], d.Size, documentStatuses.code(string(o.Status)), duplicateOf, o.Accepted, o.Rejected, o.Duplicates, in.types,
-		faults, appendVerdicts(make([]byte, 0, len(in.verdicts)), in.verdicts), in.content, body)
+		d.SHA256[:], d.Size, pack.DocumentStatuses.Code(string(o.Status)), duplicateOf, o.Accepted, o.Rejected, o.Duplicates, in.types,
+		faults, pack.AppendVerdicts(make([]byte, 0, len(in.verdicts)), in.verdicts), in.content, body)
 }
 
 // index adds what indexDocument would.
 func (tx *transaction) index(in *incoming) {
 	entries := in.keys
 	for i, h := range in.ids {
-		if h != 0 && in.verdicts[i].status == record.Accepted {
+		if h != 0 && in.verdicts[i].Status == record.Accepted {
 			entries = append(entries, entry{h, int64(i)})
 		}
 	}
@@ -226,50 +174,36 @@ func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
 
 // settle decides on the record at place i of a document; first is the document
 // that it repeats, if any.
-func (tx *transaction) settle(in *incoming, i int, first *uuid.UUID) (verdict, error) {
+func (tx *transaction) settle(in *incoming, i int, first *uuid.UUID) (pack.Verdict, error) {
 	r := &in.entry.Records[i]
 	switch {
 	case r.Status == record.Rejected:
-		return verdict{status: record.Rejected}, nil
+		return pack.Verdict{Status: record.Rejected}, nil
 	case first != nil:
-		return verdict{status: record.Duplicate, of: recordRef{*first, r.Index}}, nil
+		return pack.Verdict{Status: record.Duplicate, Of: pack.Ref{Document: *first, Index: r.Index}}, nil
 	case in.ids[i] == 0:
-		return verdict{status: record.Accepted}, nil
+		return pack.Verdict{Status: record.Accepted}, nil
 	}
 	known, err := tx.versions(in, i)
 	if err != nil {
-		return verdict{}, err
+		return pack.Verdict{}, err
 	}
-	version, _ := versionOf(r)
+	version, _ := pack.Version(r)
 	same, newest, err := known.find(version)
 	switch {
 	case err != nil:
-		return verdict{}, err
+		return pack.Verdict{}, err
 	case same != nil:
-		return verdict{status: record.Duplicate, of: same.ref}, nil
+		return pack.Verdict{Status: record.Duplicate, Of: same.ref}, nil
 	case newest != nil && newest.version > version:
-		faults, err := stale(r, newest)
-		return verdict{status: record.Rejected, errors: faults}, err
+		return pack.Stale(r, newest.ref, newest.version)
 	}
-	return verdict{status: record.Accepted}, nil
-}
-
-// stale adds to the record's faults that a newer version is there already.
-func stale(r *record.Record, newest *state) ([]byte, error) {
-	var faults fault.List
-	if r.Errors != nil {
-		if err := json.Unmarshal(r.Errors, &faults); err != nil {
-			return nil, fmt.Errorf("reading the faults of record %s: %w", r.ID, err)
-		}
-	}
-	faults = append(faults, fault.New(fault.DuplicateStale, fault.Place{}, "",
-		r.Version.Format(time.RFC3339), newest.ref.String(), time.UnixMicro(newest.version).In(r.Version.Location()).Format(time.RFC3339)))
-	return json.Marshal(faults)
+	return pack.Verdict{Status: record.Accepted}, nil
 }
 
 // state is one recorded version of a business object.
 type state struct {
-	ref     recordRef
+	ref     pack.Ref
 	version int64
 }
 
@@ -289,7 +223,7 @@ func (tx *transaction) versions(in *incoming, i int) (*versions, error) {
 	}
 	// The records before it in its own document are not in the index yet.
 	for p, h := range in.ids[:i] {
-		if h == in.ids[i] && in.verdicts[p].status == record.Accepted {
+		if h == in.ids[i] && in.verdicts[p].Status == record.Accepted {
 			refs = append(refs, in.no+int64(p)+1)
 		}
 	}
@@ -325,8 +259,8 @@ func (v *versions) upTo(i int) (*state, error) {
 			return nil, err
 		}
 		if identity, ok := r.Identity(); ok && identity == v.identity && record.Family(r.Type) == v.family {
-			version, _ := versionOf(r)
-			return &state{recordRef{id, r.Index}, version}, nil
+			version, _ := pack.Version(r)
+			return &state{pack.Ref{Document: id, Index: r.Index}, version}, nil
 		}
 	}
 	return nil, nil

@@ -10,6 +10,7 @@ import (
 
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 // rowColumns are the columns that scanRow reads, all but the body.
@@ -56,12 +57,12 @@ func scanDocument(from *sql.Rows) (d *row, verdicts, content sql.RawBytes, err e
 	}
 	o.SHA256 = [32]byte(sum)
 	o.ReceivedAt = time.UnixMicro(received).UTC()
-	o.Status = store.DocumentStatus(documentStatuses.name(status))
+	o.Status = store.DocumentStatus(pack.DocumentStatuses.Name(status))
 	return d, verdicts, content, nil
 }
 
 // scanRow reads a row with its records.
-func scanRow(from *sql.Rows, c *codec) (*row, error) {
+func scanRow(from *sql.Rows, c *pack.Codec) (*row, error) {
 	d, verdicts, content, err := scanDocument(from)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func scanRow(from *sql.Rows, c *codec) (*row, error) {
 }
 
 // oneRow returns the row that a query finds; store.ErrNotFound when none.
-func oneRow(ctx context.Context, query *sql.Stmt, c *codec, args ...any) (*row, error) {
+func oneRow(ctx context.Context, query *sql.Stmt, c *pack.Codec, args ...any) (*row, error) {
 	rows, err := query.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, fmt.Errorf("looking for a document: %w", err)
@@ -88,16 +89,16 @@ func oneRow(ctx context.Context, query *sql.Stmt, c *codec, args ...any) (*row, 
 	return scanRow(rows, c)
 }
 
-func (d *row) unpack(c *codec, verdicts, content []byte) error {
+func (d *row) unpack(c *pack.Codec, verdicts, content []byte) error {
 	o := &d.document
-	plain, err := c.unpack(content)
+	plain, err := c.Unpack(content)
 	if err != nil {
 		return err
 	}
-	if d.records, err = readRecords(plain, o.Accepted+o.Rejected+o.Duplicates); err != nil {
+	if d.records, err = pack.ReadRecords(plain, o.Accepted+o.Rejected+o.Duplicates); err != nil {
 		return err
 	}
-	if err := readVerdicts(verdicts, d.records); err != nil {
+	if err := pack.ReadVerdicts(verdicts, d.records); err != nil {
 		return err
 	}
 	for i := range d.records {

@@ -27,6 +27,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 //go:embed migrations/*.sql
@@ -52,7 +53,7 @@ type Store struct {
 
 	write *sql.DB
 	read  *sql.DB
-	codec *codec
+	codec *pack.Codec
 
 	queries       *queries
 	writer        *writer

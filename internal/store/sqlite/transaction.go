@@ -7,6 +7,7 @@ import (
 
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 const (
@@ -102,8 +103,8 @@ func (tx *transaction) countDocument(no int64, d *store.Document, types string, 
 	if !ok {
 		s.earliest, s.latest = at, at
 	}
-	s.documents |= 1 << documentStatuses.code(string(d.Status))
-	for i, n := range [...]int{d.Accepted, d.Rejected, d.Duplicates} { // in the order of recordStatuses
+	s.documents |= 1 << pack.DocumentStatuses.Code(string(d.Status))
+	for i, n := range [...]int{d.Accepted, d.Rejected, d.Duplicates} { // in the order of pack.RecordStatuses
 		if n > 0 {
 			s.records |= 1 << (i + 1)
 		}

@@ -12,6 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 // A group commit ends at this many jobs or bytes, whichever comes first.
@@ -38,7 +39,7 @@ type writer struct {
 	ctx           context.Context // never ends: a group is never cut short
 	conn          *sql.Conn
 	statements    []*sql.Stmt
-	codec         *codec
+	codec         *pack.Codec
 	index         *keyIndex
 	subscriptions *names
 	outbox        *outbox
@@ -106,7 +107,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		}
 		w.statements = append(w.statements, *p.stmt)
 	}
-	w.dictionaries = uint64(len(s.codec.byID))
+	w.dictionaries = uint64(s.codec.Len())
 	go w.run()
 	return w, nil
 }
