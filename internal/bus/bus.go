@@ -37,7 +37,9 @@ func (m *Message) Header(key string) string {
 
 // Publisher sends messages.
 type Publisher interface {
-	// Publish returns nil when every message is on the brokers' disks (acks=all).
+	// Publish returns nil when every message has reached all replicas in sync
+	// (acks=all): min.insync.replicas says how many brokers that is at least. The
+	// embedded broker has it on disk then; Kafka relies on its replicas.
 	// On an error any of them may or may not have arrived: publish the same
 	// batch again; consumers know them by id. Messages of one key keep their order.
 	Publish(ctx context.Context, batch []Message) error

@@ -108,7 +108,7 @@ func (c *Cluster) AwaitInSync(tb testing.TB) {
 	var running []int32
 	for i, n := range c.nodes {
 		if n.run != nil {
-			running = append(running, int32(i+1)) //nolint:gosec // a small number
+			running = append(running, int32(i+1))
 		}
 	}
 	if 2*len(running) <= len(c.nodes) {

@@ -112,9 +112,9 @@ func logins(t *testing.T, c *kafkatest.Cluster) {
 		other := cfg
 		other.TLS.ServerName = "kafka.example"
 		require.ErrorContains(t, refused(t, other), "kafka.example")
-		clear := cfg
-		clear.TLS.Enabled = false
-		require.Error(t, refused(t, clear))
+		bare := cfg
+		bare.TLS.Enabled = false
+		require.Error(t, refused(t, bare))
 	})
 }
 

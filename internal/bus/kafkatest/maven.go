@@ -63,7 +63,7 @@ func (j jars) classpath(ctx context.Context) (string, error) {
 	if err := os.WriteFile(project, fmt.Appendf(nil, pom, j.artifact, j.version), 0o600); err != nil {
 		return "", fmt.Errorf("writing Maven's project: %w", err)
 	}
-	mvn := exec.CommandContext(ctx, "mvn", "--batch-mode", "--quiet", "--file", project, //nolint:gosec // our own project
+	mvn := exec.CommandContext(ctx, "mvn", "--batch-mode", "--quiet", "--file", project,
 		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+part)
 	if out, err := mvn.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("fetching %s %s with Maven (Debian package maven): %w\n%s", j.artifact, j.version, err, out)

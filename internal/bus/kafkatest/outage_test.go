@@ -76,31 +76,31 @@ func outages(t *testing.T, c *kafkatest.Cluster) {
 	}
 }
 
-// rebalances lets members join and leave while handlers are in the middle of a
+// rebalances lets members join and leave while a handler is in the middle of a
 // batch. What was handled only in part comes again.
 func rebalances(t *testing.T, c *kafkatest.Cluster) {
 	t.Helper()
 	l := startLoad(t, c)
 	l.progress(t, "with two members")
-	interrupted := 0
 	for range 3 {
-		half := make(chan struct{})
-		var once sync.Once
+		busy, ended := make(chan struct{}, 100), make(chan struct{}, 100)
 		leave := l.join(t, func(ctx context.Context, batch []bus.Message) error {
 			l.take(batch[:len(batch)/2])
-			once.Do(func() { close(half) })
-			<-ctx.Done() // this member left, or another one came
-			interrupted++
+			busy <- struct{}{}
+			<-ctx.Done()
+			ended <- struct{}{}
 			return ctx.Err()
 		})
-		<-half
-		stop := l.join(t, l.handle)
-		stop()
+		<-busy
+		leaveToo := l.join(t, l.handle)
+		<-ended // the newcomer's share was taken from all
+		<-busy
 		leave()
+		leaveToo()
 	}
-	require.Positive(t, interrupted)
 	l.progress(t, "with two members again")
 	l.account(t)
+	require.Positive(t, l.duplicates, "no batch was interrupted")
 }
 
 // load publishes to a topic, and consumes it with a group of its name.
