@@ -56,35 +56,51 @@ type API struct {
 // New makes the API.
 func New(r Rooms) *API {
 	a := &API{Rooms: r, mux: http.NewServeMux()}
-	a.mux.Handle("POST /v1/documents", r.Documents)
-	for pattern, handle := range map[string]handler{
-		"GET /v1/records":               a.getRecords,
-		"GET /v1/records/{id}":          a.getRecord,
-		"GET /v1/records/{id}/timeline": a.getTimeline,
-		"GET /v1/records/{id}/document": a.getOriginal,
-		"GET /v1/documents":             a.getDocuments,
-		"GET /v1/documents/{id}":        a.getDocument,
-		"GET /v1/documents/{id}/body":   a.getOriginal,
-		"GET /v1/deliveries":            a.operators(a.getDeliveries),
-		"POST /v1/deliveries/resend":    a.operators(a.postResend),
-		"GET /v1/subscriptions":         a.operators(a.getSubscriptions),
-		"GET /v1/balance":               a.operators(a.getBalance),
-	} {
-		a.mux.HandleFunc(pattern, a.authenticated(handle))
+	for pattern, h := range a.routes() {
+		a.mux.Handle(pattern, h)
 	}
-	a.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		problem.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "up"})
-	})
-	a.mux.HandleFunc("GET /readyz", a.ready)
-	a.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(openAPI)
-	})
-	a.mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
-	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		problem.Write(w, http.StatusNotFound, fault.New(fault.NotFound, fault.Place{}, "", r.Method+" "+r.URL.Path))
-	})
+	a.mux.HandleFunc("/", a.noRoute)
 	return a
+}
+
+// routes are all there are; openapi.json describes each.
+func (a *API) routes() map[string]http.Handler {
+	return map[string]http.Handler{
+		"POST /v1/documents":            a.Documents,
+		"GET /v1/documents":             a.authenticated(a.getDocuments),
+		"GET /v1/documents/{id}":        a.authenticated(a.getDocument),
+		"GET /v1/documents/{id}/body":   a.authenticated(a.getOriginal),
+		"GET /v1/records":               a.authenticated(a.getRecords),
+		"GET /v1/records/{id}":          a.authenticated(a.getRecord),
+		"GET /v1/records/{id}/timeline": a.authenticated(a.getTimeline),
+		"GET /v1/records/{id}/document": a.authenticated(a.getOriginal),
+		"GET /v1/deliveries":            a.authenticated(a.operators(a.getDeliveries)),
+		"POST /v1/deliveries/resend":    a.authenticated(a.operators(a.postResend)),
+		"GET /v1/subscriptions":         a.authenticated(a.operators(a.getSubscriptions)),
+		"GET /v1/balance":               a.authenticated(a.operators(a.getBalance)),
+		"GET /healthz":                  http.HandlerFunc(healthy),
+		"GET /readyz":                   http.HandlerFunc(a.ready),
+		"GET /metrics":                  promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{}),
+		"GET /openapi.json":             http.HandlerFunc(describe),
+	}
+}
+
+// noRoute answers what no route does: 405 when the path exists for another method.
+func (a *API) noRoute(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := a.mux.Handler(other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	what := r.Method + " " + r.URL.Path
+	if len(allowed) == 0 {
+		problem.Write(w, http.StatusNotFound, fault.New(fault.NotFound, fault.Place{}, "", what))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	problem.Write(w, http.StatusMethodNotAllowed, fault.New(fault.BadRequest, fault.Place{}, "", what))
 }
 
 // ServeHTTP answers one request; a panic in a handler ends that request alone.
@@ -124,6 +140,15 @@ func (a *API) operators(h handler) handler {
 		}
 		h(w, r, viewer)
 	}
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	problem.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "up"})
+}
+
+func describe(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openAPI)
 }
 
 // ready answers 200 when the hub can record and the rest of it works.

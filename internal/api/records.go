@@ -86,6 +86,9 @@ func (a *API) show(viewer *directory.Agency, r *record.Record) Record {
 		ID: r.ID, DocumentID: r.DocumentID, Index: r.Index, Type: r.Type, Agency: r.Agency, Keys: r.Keys, Action: r.Action,
 		Status: r.Status, DuplicateOf: r.DuplicateOf, ReceivedAt: r.ReceivedAt, Record: r.Body, Errors: r.Errors,
 	}
+	if out.Keys == nil {
+		out.Keys = []record.Key{}
+	}
 	if !r.Version.IsZero() {
 		out.Version = &r.Version
 	}
