@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,10 +33,12 @@ func TestErrorsPage(t *testing.T) {
 	advice := adviceOf(table)
 	want := errorsTable(advice)
 	if *update {
-		require.NoError(t, os.WriteFile(docsPage, []byte(before+docsBegin+want+docsEnd+after), 0o600))
+		require.NoError(t, os.WriteFile(docsPage, []byte(before+docsBegin+want+docsEnd+after), 0o600)) //nolint:gosec // a file of the source tree
 		table = want
 	}
-	require.True(t, want == table, "docs/errors.md is stale: run go test ./internal/fault -run TestErrorsPage -update")
+	stale := slices.DeleteFunc(strings.Split(want, "\n"), func(row string) bool { return strings.Contains(table, row) })
+	require.Empty(t, stale, "run go test ./internal/fault -run TestErrorsPage -update")
+	require.Len(t, table, len(want), "docs/errors.md has rows of codes that are no more")
 	for _, code := range Codes() {
 		require.NotEmpty(t, advice[code], "docs/errors.md does not say what to do about %s", code)
 	}
