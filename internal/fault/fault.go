@@ -128,12 +128,10 @@ func (l List) Refuses() bool {
 // Of returns the faults that err carries (a Fault or a List anywhere in its
 // chain), or nil when err is not the sender's doing.
 func Of(err error) List {
-	var l List
-	if errors.As(err, &l) {
+	if l, ok := errors.AsType[List](err); ok {
 		return l
 	}
-	var f Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[Fault](err); ok {
 		return List{f}
 	}
 	return nil
