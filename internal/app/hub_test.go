@@ -83,6 +83,12 @@ subscriptions:
 // startHub runs a hub on the data folder until the test or stop ends it.
 func startHub(t *testing.T, data string, change func(*app.Config)) *hub {
 	t.Helper()
+	return startLogged(t, data, zap.NewNop(), change)
+}
+
+// startLogged is startHub with a log to look into.
+func startLogged(t *testing.T, data string, log *zap.Logger, change func(*app.Config)) *hub {
+	t.Helper()
 	override := filepath.Join(data, "override")
 	require.NoError(t, os.MkdirAll(filepath.Join(override, "config", "agencies"), 0o750))
 	for name, text := range testAgencies {
@@ -95,7 +101,7 @@ func startHub(t *testing.T, data string, change func(*app.Config)) *hub {
 	if change != nil {
 		change(&c)
 	}
-	a, err := app.New(c, app.Overlay(tongqu.Files, override), zap.NewNop())
+	a, err := app.New(c, app.Overlay(tongqu.Files, override), log)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	started, ended := make(chan struct{}), make(chan error, 1)
