@@ -55,8 +55,10 @@ var (
 	surnames  = []string{"王", "李", "张", "刘", "陈", "杨", "黄", "赵", "吴", "周"}
 	given     = []string{"测试", "示例", "样本", "试用", "演示", "虚构"}
 	districts = []struct{ code, name string }{
-		{"440106", "广东省广州市天河区示例路"}, {"310115", "上海市浦东新区测试大道"},
-		{"500112", "重庆市渝北区样本街"}, {"330106", "浙江省杭州市西湖区演示巷"},
+		{"440106", "广东省广州市天河区示例路"},
+		{"310115", "上海市浦东新区测试大道"},
+		{"500112", "重庆市渝北区样本街"},
+		{"330106", "浙江省杭州市西湖区演示巷"},
 	}
 )
 
@@ -111,9 +113,7 @@ func (g *Generator) Purchase(at time.Time) Purchase {
 			"guid": g.guid(), "direction": "import", "action": "create", "stage": "declared", "sentAt": stamp,
 			"transfer": map[string]any{"messageId": g.guid(), "mode": "DXP", "channelId": "DXPENT0000000001"},
 		}
-		for k, v := range extra {
-			m[k] = v
-		}
+		maps.Copy(m, extra)
 		return m
 	}
 	sender := func(m map[string]any, p map[string]any) map[string]any {
