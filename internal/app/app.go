@@ -181,7 +181,7 @@ func (a *App) open(ctx context.Context) error {
 		Masks: maskers, Encode: a.registry.Encode,
 	}, a.deliverySettings())
 	a.intake = intake.New(a.registry, a.directory, a.store, a.log.Named("intake"), intakeMetrics, time.Now)
-	a.metrics.MustRegister(intakeMetrics, deliveryMetrics)
+	a.metrics.MustRegister(intakeMetrics, deliveryMetrics, newGauges(a))
 	a.maskers = maskers
 	return a.admitOperator()
 }
