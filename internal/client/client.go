@@ -102,7 +102,7 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 	if resp.StatusCode >= http.StatusBadRequest {
 		e := &Error{Body: answer}
 		if json.Unmarshal(answer, &e.Problem) != nil || e.Status == 0 {
-			e.Status, e.Title, e.Detail = resp.StatusCode, resp.Status, string(answer)
+			e.Status, e.Title, e.Detail = resp.StatusCode, http.StatusText(resp.StatusCode), string(answer)
 		}
 		return e
 	}
