@@ -204,9 +204,9 @@ func TestReadsWhileMerging(t *testing.T) {
 // are others: the values decide.
 func TestCollision(t *testing.T) {
 	s := openTest(t, newDefaultSizes())
-	a := storetest.NewEntry("customs", 1)
+	a := storetest.NewEntry("customs", 2)
 	require.NoError(t, s.Record(t.Context(), a))
-	b := storetest.NewEntry("customs", 2)
+	b := storetest.NewEntry("customs", 1) // older than a
 	in, err := s.prepare(b)
 	require.NoError(t, err)
 	// As if b's identity, bytes and keys had the hashes of a's.

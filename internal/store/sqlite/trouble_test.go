@@ -172,6 +172,35 @@ func TestGiveUp(t *testing.T) {
 	require.Equal(t, store.DocumentAccepted, e.Document.Status)
 }
 
+// TestReadsBeforeCommit looks a record up that is written but not committed yet.
+func TestReadsBeforeCommit(t *testing.T) {
+	s := openTest(t, newDefaultSizes())
+	require.NoError(t, s.Record(t.Context(), storetest.NewEntry("customs", 1)))
+	e := storetest.NewEntry("customs", 2)
+	in, err := s.prepare(e)
+	require.NoError(t, err)
+	held, released, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
+	go func() {
+		ended <- s.writer.do(context.Background(), 0, func(tx *transaction) error {
+			err := tx.record(in)
+			close(held)
+			<-released
+			return err
+		})
+	}()
+	<-held
+	page, err := s.Records(t.Context(), store.Query{Key: e.Records[0].Keys[0]})
+	require.NoError(t, err)
+	require.Empty(t, page.Items)
+	release()
+	require.NoError(t, <-ended)
+	page, err = s.Records(t.Context(), store.Query{Key: e.Records[0].Keys[0]})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+}
+
 // TestDamage has bytes of a row changed: it is an error, not a wrong answer or a panic.
 func TestDamage(t *testing.T) {
 	for _, column := range []string{"content", "verdicts", "id", "sha256", "body"} {
