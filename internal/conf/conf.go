@@ -60,10 +60,13 @@ func Node(file string, data []byte) (*yaml.Node, error) {
 		return nil, Problems{syntax(file, err)}
 	}
 	var more yaml.Node
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, Problems{{File: file, Line: more.Line, Column: max(more.Column, 1), Message: "more than one YAML document"}}
+	switch err := dec.Decode(&more); {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0], nil
+	case err != nil:
+		return nil, Problems{syntax(file, err)}
 	}
-	return doc.Content[0], nil
+	return nil, Problems{{File: file, Line: more.Line, Column: max(more.Column, 1), Message: "more than one YAML document"}}
 }
 
 // Decode reads data into out, a pointer to a struct with yaml tags. All
