@@ -36,6 +36,7 @@ func TestKafka(t *testing.T) {
 	t.Run("producers of others", func(t *testing.T) { producers(t, c) })
 	t.Run("rebalances", func(t *testing.T) { rebalances(t, c) })
 	t.Run("outages", func(t *testing.T) { outages(t, c) })
+	t.Run("the whole hub", func(t *testing.T) { wholeHub(t, c) })
 }
 
 // conformance runs the suite of every broker; a restart is one of the three
