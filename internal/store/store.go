@@ -65,9 +65,10 @@ type Recorder interface {
 	// commits. In the same transaction it recognises duplicates and settles e:
 	//
 	//   - the same agency sent the same bytes before and a record of them was
-	//     accepted: the document is a Duplicate, its DuplicateOf is set, each
-	//     accepted record becomes Duplicate of the first document's record with
-	//     that index, and the body is not stored again;
+	//     accepted: each accepted record that was not rejected then becomes Duplicate
+	//     of the first document's record with that index; when none is left the
+	//     document is a Duplicate, its DuplicateOf is set, and the body is not stored
+	//     again;
 	//   - an accepted record whose identity key and Version equal a recorded one's
 	//     becomes a Duplicate of it (Version zero never matches);
 	//   - one whose Version is older than the newest recorded one's of the same type

@@ -97,7 +97,11 @@ func (tx *transaction) record(in *incoming) error {
 			return err
 		}
 	}
-	in.document = pack.Outcome(in.entry.Document.Agency, in.verdicts, first)
+	var repeats *uuid.UUID
+	if first != nil && !slices.ContainsFunc(in.verdicts, func(v pack.Verdict) bool { return v.Status == record.Accepted }) {
+		repeats = &first.id
+	}
+	in.document = pack.Outcome(in.entry.Document.Agency, in.verdicts, repeats)
 	if err := tx.insert(in); err != nil {
 		return fmt.Errorf("writing document %s: %w", in.entry.Document.ID, err)
 	}
@@ -144,9 +148,15 @@ func (tx *transaction) index(in *incoming) {
 	tx.w.index.add(in.no+1, entries)
 }
 
-// firstDocument returns the id of the first document with the same bytes from the
-// same agency of which a record was accepted, or nil.
-func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
+// earlier is a recorded document with the same bytes.
+type earlier struct {
+	id uuid.UUID
+	no int64
+}
+
+// firstDocument returns the first document with the same bytes from the same
+// agency of which a record was accepted, or nil.
+func (tx *transaction) firstDocument(in *incoming) (*earlier, error) {
 	refs, err := tx.w.index.recalled(tx.w.ctx, tx.w.keyBlocks, in.hash)
 	if err != nil {
 		return nil, err
@@ -155,7 +165,7 @@ func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
 	for _, no := range refs {
 		if p := tx.pendingAt(no); p != nil {
 			if p.no == no && p.entry.Document.Agency == d.Agency && p.entry.Document.SHA256 == d.SHA256 {
-				return &p.id, nil
+				return &earlier{p.id, no}, nil
 			}
 			continue
 		}
@@ -165,8 +175,7 @@ func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
 			return nil, fmt.Errorf("reading document %d: %w", no, err)
 		}
 		if agency == d.Agency && len(id) == 16 && string(sum) == string(d.SHA256[:]) {
-			first := uuid.UUID(id)
-			return &first, nil
+			return &earlier{uuid.UUID(id), no}, nil
 		}
 	}
 	return nil, nil
@@ -174,14 +183,17 @@ func (tx *transaction) firstDocument(in *incoming) (*uuid.UUID, error) {
 
 // settle decides on the record at place i of a document; first is the document
 // that it repeats, if any.
-func (tx *transaction) settle(in *incoming, i int, first *uuid.UUID) (pack.Verdict, error) {
+func (tx *transaction) settle(in *incoming, i int, first *earlier) (pack.Verdict, error) {
 	r := &in.entry.Records[i]
-	switch {
-	case r.Status == record.Rejected:
+	if r.Status == record.Rejected {
 		return pack.Verdict{Status: record.Rejected}, nil
-	case first != nil:
-		return pack.Verdict{Status: record.Duplicate, Of: pack.Ref{Document: *first, Index: r.Index}}, nil
-	case in.ids[i] == 0:
+	}
+	if first != nil {
+		if again, err := tx.refused(first, r.Index); err != nil || !again {
+			return pack.Verdict{Status: record.Duplicate, Of: pack.Ref{Document: first.id, Index: r.Index}}, err
+		}
+	}
+	if in.ids[i] == 0 {
 		return pack.Verdict{Status: record.Accepted}, nil
 	}
 	known, err := tx.versions(in, i)
@@ -199,6 +211,24 @@ func (tx *transaction) settle(in *incoming, i int, first *uuid.UUID) (pack.Verdi
 		return pack.Stale(r, newest.ref, newest.version)
 	}
 	return pack.Verdict{Status: record.Accepted}, nil
+}
+
+// refused reports whether the record of that index was rejected in the document.
+func (tx *transaction) refused(of *earlier, index int) (bool, error) {
+	if p := tx.pendingAt(of.no); p != nil {
+		i := slices.IndexFunc(p.entry.Records, func(r record.Record) bool { return r.Index == index })
+		return i >= 0 && p.verdicts[i].Status == record.Rejected, nil
+	}
+	d := tx.loaded
+	if d == nil || d.no != of.no {
+		var err error
+		if d, err = oneRow(tx.w.ctx, tx.w.documentAt, tx.w.codec, of.no+1); err != nil {
+			return false, err
+		}
+		tx.loaded = d
+	}
+	i := slices.IndexFunc(d.records, func(r record.Record) bool { return r.Index == index })
+	return i >= 0 && d.records[i].Status == record.Rejected, nil
 }
 
 // state is one recorded version of a business object.

@@ -30,14 +30,13 @@ func (m *model) settle(e *store.Entry) (document store.Document, records []recor
 	for _, d := range m.documents {
 		if d.Document.Agency == document.Agency && d.Document.SHA256 == document.SHA256 {
 			first = d
-			document.Status, document.DuplicateOf = store.DocumentDuplicate, d.Document.ID
 			break
 		}
 	}
 	for _, r := range e.Records {
 		if r.Status != record.Rejected {
 			r.Status, r.DuplicateOf = record.Accepted, ""
-			if first != nil {
+			if first != nil && m.all[record.ID(first.Document.ID, r.Index)].Status != record.Rejected {
 				r.Status, r.DuplicateOf = record.Duplicate, record.ID(first.Document.ID, r.Index)
 			} else {
 				m.settleRecord(&r)
@@ -54,8 +53,8 @@ func (m *model) settle(e *store.Entry) (document store.Document, records []recor
 		}
 		records = append(records, r)
 	}
-	if first == nil {
-		document.Status = statusOf(&document)
+	if document.Status = statusOf(&document); first != nil && document.Accepted == 0 {
+		document.Status, document.DuplicateOf = store.DocumentDuplicate, first.Document.ID
 	}
 	if document.Accepted > 0 {
 		m.documents = append(m.documents, e)

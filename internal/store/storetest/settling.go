@@ -67,6 +67,29 @@ func testSettling(t *testing.T, open Opener) {
 		require.Equal(t, second.Document.ID, third.Document.DuplicateOf)
 	})
 
+	t.Run("a record rejected before is judged anew", func(t *testing.T) {
+		s := opened(t, open)
+		first := NewEntry("customs", 1, 2)
+		first.Records[1].Status = record.Rejected
+		recordEntry(t, s, first)
+		require.Equal(t, store.DocumentPartial, first.Document.Status)
+
+		second := again(t, first)
+		second.Records[0].Status, second.Records[1].Status = record.Accepted, record.Accepted
+		recordEntry(t, s, second)
+		require.Equal(t, []record.Status{record.Duplicate, record.Accepted}, statuses(second))
+		require.Equal(t, first.Records[0].ID, second.Records[0].DuplicateOf)
+		require.Equal(t, store.DocumentAccepted, second.Document.Status)
+		require.Empty(t, second.Document.DuplicateOf)
+
+		third := again(t, first)
+		third.Records[0].Status, third.Records[1].Status = record.Accepted, record.Accepted
+		recordEntry(t, s, third)
+		require.Equal(t, []record.Status{record.Duplicate, record.Duplicate}, statuses(third))
+		require.Equal(t, second.Records[1].ID, third.Records[1].DuplicateOf)
+		require.Equal(t, store.DocumentDuplicate, third.Document.Status)
+	})
+
 	t.Run("the same version in other bytes is a duplicate record", func(t *testing.T) {
 		s := opened(t, open)
 		first := recorded(t, s, "customs", 1)
