@@ -72,8 +72,8 @@ func TestCheck(t *testing.T) {
 	require.Equal(t, checked{File: goodFile, Adapter: "customs_ceb", Message: "CEB311Message", Records: 2, Faults: all[0].Faults}, all[0])
 	require.Contains(t, r.out, `"faults": []`, "no findings are an empty list")
 	require.Equal(t, 2, all[1].Rejected)
-	require.Equal(t, len(lines), len(all[1].Faults))
-	require.Equal(t, "", all[2].Adapter)
+	require.Len(t, all[1].Faults, len(lines))
+	require.Empty(t, all[2].Adapter)
 }
 
 // TestCheckValue keeps a finding on one line, whatever the value is.

@@ -43,7 +43,7 @@ doors, prints what became of each, and stays up.`,
 			if err != nil {
 				return err
 			}
-			hub, err := app.New(c, app.Overlay(tongqu.Files, c.Folders.Override), log)
+			hub, err := app.New(cmd.Context(), c, app.Overlay(tongqu.Files, c.Folders.Override), log)
 			if err != nil {
 				return explainListen(err, "give another address with --listen, or stop what listens there (a hub that still runs?)")
 			}

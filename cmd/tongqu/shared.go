@@ -93,5 +93,5 @@ func readFile(name string, in io.Reader) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(in)
 	}
-	return os.ReadFile(name) //nolint:gosec // the user names the file
+	return os.ReadFile(name)
 }

@@ -80,7 +80,7 @@ subscriptions:
 	for i, doc := range documents {
 		a := h.send(t, platformToken, doc, "X-File-Name", "document.xml", "Accept", []string{"application/xml", "application/json"}[i%2])
 		require.NotEqual(t, 500, a.status, string(a.body))
-		require.NoError(t, os.WriteFile(filepath.Join(data, "agencies", "platform", "OutBox", fmt.Sprintf("%d.xml", i)), bytes.Replace(doc, []byte("LOG"), []byte("FIL"), -1), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(data, "agencies", "platform", "OutBox", fmt.Sprintf("%d.xml", i)), bytes.ReplaceAll(doc, []byte("LOG"), []byte("FIL")), 0o600))
 	}
 	h.send(t, carrierToken, documents[0])
 	h.send(t, "赵无名", documents[0])

@@ -124,8 +124,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
+		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
 		return nil, fmt.Errorf("asking the hub at %s: %w", c.url, err)

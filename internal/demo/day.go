@@ -44,7 +44,7 @@ func (w *writer) xml(message string, records ...map[string]any) []byte {
 
 // day writes the documents of a day; run keeps the numbers of two days apart.
 func day(registry *adapter.Registry, now time.Time, run string) ([]step, error) {
-	g := simulate.New(uint64(now.UnixNano()), run) //nolint:gosec // any number will do
+	g := simulate.New(uint64(now.UnixNano()), run)
 	w := &writer{registry: registry}
 	var purchases []simulate.Purchase
 	for i := range 6 {

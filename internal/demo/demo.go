@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -148,7 +149,7 @@ func (d *Demo) post(ctx context.Context, r *row) error {
 	if err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
-	r.status, r.receipt = fmt.Sprint(resp.StatusCode), "JSON"
+	r.status, r.receipt = strconv.Itoa(resp.StatusCode), "JSON"
 	if id := resp.Header.Get("X-Document-Id"); id != "" {
 		r.receipt = root(body)
 		return d.recorded(ctx, r, id)

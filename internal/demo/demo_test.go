@@ -33,11 +33,11 @@ func hub(t *testing.T, data, tax string) (*app.App, app.Config) {
 	require.NoError(t, err)
 	moved := bytes.ReplaceAll(text, []byte("127.0.0.1:8081"), []byte(tax))
 	require.NotEqual(t, text, moved)
-	require.NoError(t, os.WriteFile(filepath.Join(agencies, "demo-tax.yaml"), moved, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(agencies, "demo-tax.yaml"), moved, 0o600)) //nolint:gosec // the test's own folder
 	c := app.NewDefaultConfig()
 	c.Listen, c.Data, c.Demo = "127.0.0.1:0", data, true
 	c.Intake.FilePoll = 20 * time.Millisecond
-	a, err := app.New(c, app.Overlay(tongqu.Files, override), zap.NewNop())
+	a, err := app.New(t.Context(), c, app.Overlay(tongqu.Files, override), zap.NewNop())
 	require.NoError(t, err)
 	return a, c
 }

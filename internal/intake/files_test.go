@@ -150,10 +150,10 @@ func TestStoreAway(t *testing.T) {
 	d.put(t, "1.xml", d.order(t, "AWA", 1))
 	d.put(t, "2.xml", d.order(t, "AWB", 1))
 	require.NoError(t, d.look(t.Context()))
-	back := d.Intake.store
+	back := d.store
 	broken := newRig(t)
 	require.NoError(t, broken.store.Close())
-	d.Intake.store = broken.store
+	d.store = broken.store
 	for range 3 {
 		err := d.look(t.Context())
 		require.ErrorIs(t, err, store.ErrUnavailable)
@@ -165,7 +165,7 @@ func TestStoreAway(t *testing.T) {
 	require.Equal(t, []string{"1.xml", "2.xml"}, d.names(t, mailbox.OutBox))
 	require.Empty(t, d.names(t, mailbox.InBox))
 
-	d.Intake.store = back
+	d.store = back
 	err := d.look(t.Context())
 	require.NoError(t, err)
 	d.report(err)
@@ -189,7 +189,7 @@ func TestCannotMove(t *testing.T) {
 	require.Equal(t, []string{"a.xml"}, d.names(t, mailbox.SentBox))
 	require.Len(t, d.names(t, mailbox.InBox), 1, "the receipt is one, too")
 	require.EqualValues(t, 1, d.balance(t).Documents.Received)
-	require.Empty(t, d.Files.recorded)
+	require.Empty(t, d.recorded)
 }
 
 // TestReplacedMeanwhile has the client overwrite a file while it is received: the

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ func (o *Outcome) Receipt() (adapter.Encoded, error) {
 	answers := make([]adapter.Answer, len(o.Records))
 	for i := range o.Records {
 		r := &o.Records[i]
-		a := adapter.Answer{Root: o.translation.Records[i].Root, Outcome: string(r.Status), Faults: append(o.Errors[:len(o.Errors):len(o.Errors)], r.Errors...)}
+		a := adapter.Answer{Root: o.translation.Records[i].Root, Outcome: string(r.Status), Faults: append(slices.Clip(o.Errors), r.Errors...)}
 		switch {
 		case r.Status == record.Duplicate:
 			a.Info = fault.New(fault.DuplicateRecord, fault.Place{}, "", r.DuplicateOf).ZH

@@ -63,7 +63,8 @@ func TestSeed(t *testing.T) {
 		}
 		return b.String()
 	}
-	require.Equal(t, day(1, "A"), day(1, "A"))
+	first := day(1, "A")
+	require.Equal(t, first, day(1, "A"))
 	require.NotEqual(t, day(1, "A"), day(2, "A"))
 	require.NotEqual(t, simulate.New(1, "A").Purchase(at).OrderNo, simulate.New(1, "B").Purchase(at).OrderNo)
 }
