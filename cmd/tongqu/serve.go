@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +45,7 @@ doors, prints what became of each, and stays up.`,
 			if err != nil {
 				return err
 			}
+			tuneMemory()
 			hub, err := app.New(cmd.Context(), c, app.Overlay(tongqu.Files, c.Folders.Override), log)
 			if err != nil {
 				return explainListen(err, "give another address with --listen, or stop what listens there (a hub that still runs?)")
@@ -64,6 +67,18 @@ doors, prints what became of each, and stays up.`,
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default: as configured, 127.0.0.1:8080)")
 	cmd.Flags().BoolVar(&withDemo, "demo", false, "add demo agencies and subscribers and run a small day")
 	return cmd
+}
+
+// garbage is how far the heap may grow between two collections, in per cent of
+// what lives. A hub's live heap is some tens of megabytes; collecting seldom
+// saves about a seventh of the processor time of a document.
+const garbage = 300
+
+// tuneMemory sets garbage unless the operator has set GOGC.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 }
 
 // explainListen says what to do about an address that cannot be listened on.

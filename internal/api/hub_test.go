@@ -64,7 +64,7 @@ func startHub(t *testing.T, change func(*app.Config)) *hub {
 		change(&c)
 	}
 	var err error
-	h.App, err = app.New(c, app.Overlay(tongqu.Files, filepath.Join(data, "override")), zap.NewNop())
+	h.App, err = app.New(t.Context(), c, app.Overlay(tongqu.Files, filepath.Join(data, "override")), zap.NewNop())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	started, ended := make(chan struct{}), make(chan error, 1)

@@ -54,7 +54,7 @@ type App struct {
 
 // New loads adapters and directory and checks them; it opens nothing yet but
 // the address, so that Addr is known. files has adapters, schemas, mappings and config.
-func New(c Config, files fs.FS, log *zap.Logger) (*App, error) {
+func New(ctx context.Context, c Config, files fs.FS, log *zap.Logger) (*App, error) {
 	limits := wire.NewDefaultLimits()
 	limits.MaxBytes = int(c.Intake.MaxBytes)
 	registry, err := adapter.Load(files, limits)
@@ -75,7 +75,7 @@ func New(c Config, files fs.FS, log *zap.Logger) (*App, error) {
 	}
 	a := &App{config: c, log: log, registry: registry, directory: d, metrics: prometheus.NewRegistry()}
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if a.listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", c.Listen); err != nil {
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
 	return a, nil
@@ -160,7 +160,7 @@ func (a *App) open(ctx context.Context) error {
 	a.store = st
 	kafka := c.Kafka
 	if len(kafka.Brokers) == 0 {
-		if a.broker, err = embedded.Start(embedded.Config{Dir: c.Path("kafka")}, a.log.Named("kafka")); err != nil {
+		if a.broker, err = embedded.Start(embedded.Config{Dir: c.Path("kafka")}, a.log.Named("kafka")); err != nil { //nolint:contextcheck // the broker lives as long as the hub, not as the call
 			return fmt.Errorf("starting embedded Kafka: %w", err)
 		}
 		kafka = a.broker.BusConfig()

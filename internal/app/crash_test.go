@@ -57,7 +57,7 @@ func serveChild(dir string) error {
 	if err != nil {
 		return err
 	}
-	hub, err := app.New(c, app.Overlay(tongqu.Files, filepath.Join(dir, "override")), log)
+	hub, err := app.New(context.Background(), c, app.Overlay(tongqu.Files, filepath.Join(dir, "override")), log)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func startLogged(t *testing.T, data string, log *zap.Logger, change func(*app.Co
 	if change != nil {
 		change(&c)
 	}
-	a, err := app.New(c, app.Overlay(tongqu.Files, override), log)
+	a, err := app.New(t.Context(), c, app.Overlay(tongqu.Files, override), log)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	started, ended := make(chan struct{}), make(chan error, 1)

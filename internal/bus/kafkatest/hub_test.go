@@ -122,7 +122,7 @@ subscriptions:
 	cfg := app.NewDefaultConfig()
 	cfg.Listen, cfg.Data = "127.0.0.1:0", filepath.Join(dir, "data")
 	cfg.Kafka = c.Config(kafkatest.SASLTLS)
-	hub, err := app.New(cfg, app.Overlay(tongqu.Files, filepath.Join(dir, "override")), zap.NewNop())
+	hub, err := app.New(t.Context(), cfg, app.Overlay(tongqu.Files, filepath.Join(dir, "override")), zap.NewNop())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	started, ended := make(chan struct{}), make(chan error, 1)
