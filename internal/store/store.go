@@ -227,12 +227,24 @@ type Deliveries interface {
 	Deliveries(ctx context.Context, q DeliveryQuery) (Page[Delivery], error)
 }
 
+// Leases let one of the hubs on a store do what only one may do at a time.
+type Leases interface {
+	// Lease runs work while this hub holds the lease of that name. It waits for the
+	// lease as long as another hub holds it; it ends work's context when it could not
+	// keep the lease, before another hub has it, and waits for it again once work has
+	// returned. It returns work's error when work returns by itself, and nil when ctx
+	// has ended. What work writes with its context fails when another hub has taken
+	// the lease since.
+	Lease(ctx context.Context, name string, work func(ctx context.Context) error) error
+}
+
 // Store is all of it.
 type Store interface {
 	Recorder
 	Outbox
 	Reader
 	Deliveries
+	Leases
 	// Ready returns nil when the store can write.
 	Ready(ctx context.Context) error
 	Close() error

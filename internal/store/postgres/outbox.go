@@ -1,0 +1,128 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tongqu/internal/record"
+)
+
+const (
+	watermarkSQL = `SELECT coalesce(max(last), 0) AS last FROM published`
+
+	// From the document on that holds the last published record: it may hold more.
+	unpublishedSQL = `SELECT p.last, ` + rowColumns + ` FROM (` + watermarkSQL + `) p
+		CROSS JOIN LATERAL (SELECT * FROM documents WHERE accepted > 0
+			AND no >= (SELECT coalesce(max(no), 0) FROM documents WHERE accepted > 0 AND no <= p.last)
+			ORDER BY no LIMIT $1) d ORDER BY no`
+
+	insertPublishedSQL = `INSERT INTO published (last, first, at) VALUES ($1, $2, $3)`
+)
+
+// outbox is what this hub was given to publish. A single number in the database,
+// the watermark, says which records are published: the order of the numbers is the
+// order of the commits, so that none can appear below it later.
+type outbox struct {
+	mu     sync.Mutex
+	handed []int64 // the seqs that Unpublished returned, oldest first
+}
+
+// Recorded implements store.Outbox. It tells of this hub's records; another hub's
+// are found when the outbox is looked at.
+func (s *Store) Recorded() <-chan struct{} { return s.recorded }
+
+// Unpublished implements store.Outbox.
+func (s *Store) Unpublished(ctx context.Context, limit int) ([]record.Record, error) {
+	rows, err := s.pool.Query(ctx, unpublishedSQL, limit+1)
+	if err != nil {
+		return nil, fmt.Errorf("reading the outbox: %w", err)
+	}
+	defer rows.Close()
+	var published int64
+	var batch []record.Record
+	var handed []int64
+	for rows.Next() {
+		d, err := scanDocument(seqFirst{rows, &published})
+		if err != nil {
+			return nil, fmt.Errorf("reading the outbox: %w", err)
+		}
+		if len(batch) == limit {
+			continue
+		}
+		if err := s.expand(ctx, d); err != nil {
+			return nil, fmt.Errorf("reading the outbox: %w", err)
+		}
+		for _, r := range d.records {
+			if r.Status == record.Accepted && r.Seq > published && len(batch) < limit {
+				batch, handed = append(batch, r), append(handed, r.Seq)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading the outbox: %w", err)
+	}
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	if len(s.outbox.handed) == 0 || len(handed) == 0 || handed[0] != s.outbox.handed[0] || len(handed) > len(s.outbox.handed) {
+		s.outbox.handed = handed
+	}
+	return batch, nil
+}
+
+var errNotOldest = fmt.Errorf("%w: the batch does not begin with the oldest unpublished record or leaves one out", errRefused)
+
+// MarkPublished implements store.Outbox. The batch must be the beginning of what
+// Unpublished returned; what is marked already, by a call that was not answered or
+// by another hub, is passed over. Called with the context of a lease, it fails when
+// another hub has taken the lease since.
+func (s *Store) MarkPublished(ctx context.Context, batch []record.Record, at time.Time) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	return s.progress.do(ctx, &change{published: batch, publishedAt: at, fence: fenceOf(ctx)}, 0)
+}
+
+// mark marks the batch of a change, at the watermark that the transaction found.
+func (s *Store) mark(b *pgx.Batch, sums counters, c *change, watermark *int64) error {
+	batch := c.published
+	for len(batch) > 0 && batch[0].Seq <= *watermark {
+		batch = batch[1:]
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	first, last := batch[0].Seq, batch[len(batch)-1].Seq
+	if !s.outbox.begins(batch, *watermark) {
+		return fmt.Errorf("marking records %d to %d as published: %w", first, last, errNotOldest)
+	}
+	b.Queue(insertPublishedSQL, last, first, c.publishedAt)
+	for i := range batch {
+		sums.add(batch[i].ReceivedAt, countPublished, batch[i].Agency, "published", 1)
+	}
+	*watermark = last
+	return nil
+}
+
+// begins reports whether batch is the beginning of what was handed out beyond the
+// watermark.
+func (o *outbox) begins(batch []record.Record, watermark int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	handed := o.handed
+	for len(handed) > 0 && handed[0] <= watermark {
+		handed = handed[1:]
+	}
+	if len(batch) > len(handed) {
+		return false
+	}
+	for i := range batch {
+		if batch[i].Seq != handed[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,49 @@
+package pgtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// serverUser is who the server runs as when the tests run as root, as which it
+// refuses to run. Debian's package makes that user.
+const serverUser = "postgres"
+
+// giveAway makes the server's user the owner of a folder.
+func giveAway(dir string) error {
+	c, err := credential()
+	if err != nil || c == nil {
+		return err
+	}
+	return os.Chown(dir, int(c.Uid), int(c.Gid))
+}
+
+// asServer has the command run as the server's user and end with this process.
+func asServer(cmd *exec.Cmd) {
+	c, _ := credential() // giveAway met the error
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: c}
+}
+
+// credential is nil when the tests do not run as root.
+func credential() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup(serverUser)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the server's user: %w", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's user: %w", err)
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's group: %w", err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
