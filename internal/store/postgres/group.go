@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,6 +55,7 @@ type group struct {
 	now     time.Time
 	newest  map[uuid.UUID]state
 	earlier map[original]pack.Ref
+	refused map[pack.Ref]bool // records that were rejected in documents whose bytes came again
 
 	documents, keys, originals copyData
 	counters                   counters
@@ -64,8 +66,8 @@ type group struct {
 // newGroupWriter returns the recording lane's write.
 func (s *Store) newGroupWriter() func(context.Context, *pgx.Conn, []*incoming) (*pgx.Batch, error) {
 	g := &group{
-		s: s, newest: map[uuid.UUID]state{}, earlier: map[original]pack.Ref{}, counters: counters{},
-		spans: map[spanKey]span{}, learned: map[string]bool{},
+		s: s, newest: map[uuid.UUID]state{}, earlier: map[original]pack.Ref{}, refused: map[pack.Ref]bool{},
+		counters: counters{}, spans: map[spanKey]span{}, learned: map[string]bool{},
 	}
 	return func(ctx context.Context, conn *pgx.Conn, all []*incoming) (*pgx.Batch, error) {
 		g.reset()
@@ -77,6 +79,7 @@ func (g *group) reset() {
 	g.now = time.Now()
 	clear(g.newest)
 	clear(g.earlier)
+	clear(g.refused)
 	clear(g.counters)
 	clear(g.spans)
 	clear(g.learned)
@@ -159,24 +162,62 @@ func (g *group) look(ctx context.Context, conn *pgx.Conn, entries []*incoming) (
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return 0, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	return no, nil
+	return no, g.lookAgain(ctx, conn, entries)
+}
+
+// lookAgain reads which records were rejected in the documents that come again.
+func (g *group) lookAgain(ctx context.Context, conn *pgx.Conn, entries []*incoming) error {
+	var partial []uuid.UUID
+	for _, in := range entries {
+		if s, ok := g.newest[in.original]; ok && s.ref.Index > 0 {
+			partial = append(partial, s.ref.Document)
+		}
+	}
+	if len(partial) == 0 {
+		return nil
+	}
+	rows, err := conn.Query(ctx, "SELECT "+rowColumns+" FROM documents WHERE id = ANY($1)", partial)
+	if err != nil {
+		return fmt.Errorf("looking for documents that come again: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		d, err := scanDocument(rows)
+		if err != nil {
+			return err
+		}
+		if err := g.s.expand(ctx, d); err != nil {
+			return err
+		}
+		id, err := uuid.Parse(d.document.ID)
+		if err != nil {
+			return err
+		}
+		for i := range d.records {
+			if r := &d.records[i]; r.Status == record.Rejected {
+				g.refused[pack.Ref{Document: id, Index: r.Index}] = true
+			}
+		}
+	}
+	return rows.Err()
 }
 
 // record settles a document and makes its rows.
 func (g *group) record(in *incoming) error {
-	var first *uuid.UUID
-	if s, ok := g.newest[in.original]; ok {
-		first = &s.ref.Document
-	}
+	first, again := g.newest[in.original]
 	for i := range in.verdicts {
 		var err error
-		if in.verdicts[i], err = g.settle(in, i, first); err != nil {
+		if in.verdicts[i], err = g.settle(in, i, first.ref.Document, again); err != nil {
 			return err
 		}
 	}
-	in.document = pack.Outcome(in.entry.Document.Agency, in.verdicts, first)
-	if in.document.Accepted > 0 {
-		g.remember(original{in.original, 0}, pack.Ref{Document: in.id})
+	var repeats *uuid.UUID
+	if again && !slices.ContainsFunc(in.verdicts, func(v pack.Verdict) bool { return v.Status == record.Accepted }) {
+		repeats = &first.ref.Document
+	}
+	in.document = pack.Outcome(in.entry.Document.Agency, in.verdicts, repeats)
+	if in.document.Accepted > 0 && !again {
+		g.rememberDocument(in)
 	}
 	for _, k := range in.keys {
 		g.keys.row(3)
@@ -184,20 +225,21 @@ func (g *group) record(in *incoming) error {
 		g.keys.bigint(in.no + int64(k.place) + 1)
 		g.keys.integer(int(in.month))
 	}
-	g.document(in, first)
+	g.document(in, repeats)
 	g.count(in)
 	return nil
 }
 
-// settle decides on the record at place i of a document; first is the document
-// that it repeats, if any.
-func (g *group) settle(in *incoming, i int, first *uuid.UUID) (pack.Verdict, error) {
+// settle decides on the record at place i of a document, which comes again if its
+// bytes are those of the document first.
+func (g *group) settle(in *incoming, i int, first uuid.UUID, again bool) (pack.Verdict, error) {
 	r := &in.entry.Records[i]
+	of := pack.Ref{Document: first, Index: r.Index}
 	switch {
 	case r.Status == record.Rejected:
 		return pack.Verdict{Status: record.Rejected}, nil
-	case first != nil:
-		return pack.Verdict{Status: record.Duplicate, Of: pack.Ref{Document: *first, Index: r.Index}}, nil
+	case again && !g.refused[of]:
+		return pack.Verdict{Status: record.Duplicate, Of: of}, nil
 	case in.identities[i] == uuid.UUID{}:
 		return pack.Verdict{Status: record.Accepted}, nil
 	}
@@ -220,6 +262,17 @@ func (g *group) settle(in *incoming, i int, first *uuid.UUID) (pack.Verdict, err
 	return pack.Verdict{Status: record.Accepted}, nil
 }
 
+// rememberDocument makes a document an original; its row has the number of its
+// rejected records in the place of an index.
+func (g *group) rememberDocument(in *incoming) {
+	g.remember(original{in.original, 0}, pack.Ref{Document: in.id, Index: in.document.Rejected})
+	for i := range in.verdicts {
+		if in.verdicts[i].Status == record.Rejected {
+			g.refused[pack.Ref{Document: in.id, Index: in.entry.Records[i].Index}] = true
+		}
+	}
+}
+
 // remember makes the row of a new original.
 func (g *group) remember(o original, ref pack.Ref) {
 	g.newest[o.hash] = state{o.version, ref}
@@ -230,7 +283,7 @@ func (g *group) remember(o original, ref pack.Ref) {
 	g.originals.integer(ref.Index)
 }
 
-func (g *group) document(in *incoming, first *uuid.UUID) {
+func (g *group) document(in *incoming, repeats *uuid.UUID) {
 	d, o, c := &in.entry.Document, &in.document, &g.documents
 	c.row(21)
 	c.bigint(in.no)
@@ -242,8 +295,8 @@ func (g *group) document(in *incoming, first *uuid.UUID) {
 	c.integer(o.Duplicates)
 	c.smallint(pack.DocumentStatuses.Code(string(o.Status)))
 	c.uuid(in.id)
-	if first != nil {
-		c.uuid(*first)
+	if repeats != nil {
+		c.uuid(*repeats)
 	} else {
 		c.null()
 	}
@@ -254,7 +307,7 @@ func (g *group) document(in *incoming, first *uuid.UUID) {
 	c.bytes(d.Errors)
 	c.bytes(pack.AppendVerdicts(make([]byte, 0, len(in.verdicts)), in.verdicts))
 	c.bytes(in.content)
-	if first != nil {
+	if repeats != nil {
 		c.null()
 	} else {
 		c.bytes(in.body)

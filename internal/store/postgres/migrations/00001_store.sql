@@ -52,8 +52,8 @@ CREATE INDEX keys_hash ON keys (hash, seq);
 CREATE TABLE keys_other PARTITION OF keys DEFAULT;
 
 -- By what a later document or record is recognised: the identity and version of
--- every accepted record, and the agency and bytes of its document (version 0,
--- record 0). hash is 128 bits of a SHA-256. That there is one row for each is what
+-- every accepted record, and the agency and bytes of its document (version 0, and
+-- in the place of the index the number of its rejected records). hash is 128 bits of a SHA-256. That there is one row for each is what
 -- makes one of many the original.
 CREATE TABLE originals (
     version  bigint  NOT NULL,          -- microseconds since 1970, UTC
