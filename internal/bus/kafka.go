@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -20,6 +21,8 @@ const (
 	// requestTimeout bounds one request to a broker, apart from the time the
 	// broker may hold a poll.
 	requestTimeout = 10 * time.Second
+	// probeTimeout is when the next broker is asked what this one does not say.
+	probeTimeout = 3 * time.Second
 	// closeTimeout is how long Close waits for members to leave their groups.
 	closeTimeout = 3 * time.Second
 	// metadataTTL is how long a partition that moved to another leader may be
@@ -235,7 +238,8 @@ func (k *Kafka) partitions(ctx context.Context) (map[string][]kafka.Partition, e
 	d := k.dialer
 	d.DialFunc = k.conns.dial
 	var errs []error
-	for _, broker := range k.cfg.Brokers {
+	for _, i := range rand.Perm(len(k.cfg.Brokers)) {
+		broker := k.cfg.Brokers[i]
 		conn, err := d.DialContext(ctx, "tcp", broker)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("connecting to %s: %w", broker, err))
@@ -264,7 +268,7 @@ func readPartitions(ctx context.Context, conn *kafka.Conn) ([]kafka.Partition, e
 			_ = conn.Close()
 		}
 	}()
-	if err := conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
 		return nil, err
 	}
 	return conn.ReadPartitions()

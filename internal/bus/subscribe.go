@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ const (
 	// joinTimeout is when a member that got no generation gives up its membership
 	// and starts anew.
 	joinTimeout = 2 * rebalanceTimeout
-	// joinBackoff is the pause after a broker refused to let a member join.
+	// joinBackoff is the pause before a member starts anew.
 	joinBackoff = time.Second
 )
 
@@ -45,22 +46,34 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 	if k.awaitLeaders(ctx, topics, time.Second) != nil {
 		return nil
 	}
+	var leaving sync.WaitGroup
+	defer leaving.Wait()
 	for ctx.Err() == nil {
-		if err := k.member(ctx, log, group, topics, h); err != nil && ctx.Err() == nil {
-			log.Warn("rebuilding the group membership", zap.Error(err))
-			_ = backoff.Wait(ctx, joinBackoff)
+		id, err := k.member(ctx, log, group, topics, h)
+		if ctx.Err() != nil {
+			return nil
 		}
+		log.Info("joining the group anew", zap.Error(err))
+		if id != "" {
+			leaving.Go(func() { k.leave(ctx, group, id) })
+		}
+		_ = backoff.Wait(ctx, joinBackoff)
 	}
 	return nil
 }
 
-// member is one membership, from joining until ctx ends or no generation comes.
-func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topics []string, h Handler) error {
+// member is one membership, from joining until ctx ends or a generation is not
+// to be had. It returns the id of its last generation's member, if any.
+func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topics []string, h Handler) (id string, err error) {
 	links := newConns()
 	d := k.dialer
 	d.DialFunc = links.dial
+	// It always asks the first broker that takes its connection. One that hangs
+	// takes connections and answers nothing, so it must not be first every time.
+	brokers := slices.Clone(k.cfg.Brokers)
+	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] })
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: group, Brokers: k.cfg.Brokers, Dialer: &d, Topics: topics,
+		ID: group, Brokers: brokers, Dialer: &d, Topics: topics,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},
 		HeartbeatInterval: k.cfg.HeartbeatInterval,
 		// Partitions that are added to a topic must find a reader.
@@ -73,14 +86,15 @@ func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topic
 	})
 	if err != nil {
 		links.close()
-		return fmt.Errorf("making a group member: %w", err)
+		return "", fmt.Errorf("making a group member: %w", err)
 	}
 	defer closeMember(cg, links)
 	for {
-		gen, err := nextGeneration(ctx, log, cg)
+		gen, err := nextGeneration(ctx, cg)
 		if err != nil {
-			return err
+			return id, err
 		}
+		id = gen.MemberID
 		over := make(chan struct{})
 		gen.Start(func(genCtx context.Context) {
 			defer close(over)
@@ -93,19 +107,33 @@ func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topic
 	}
 }
 
-// nextGeneration waits for a generation, through the errors of single attempts.
-func nextGeneration(ctx context.Context, log *zap.Logger, cg *kafka.ConsumerGroup) (*kafka.Generation, error) {
+// nextGeneration waits for a generation. Only a rebalance lets the member try
+// again: after any other error kafka-go has forgotten which member it was.
+func nextGeneration(ctx context.Context, cg *kafka.ConsumerGroup) (*kafka.Generation, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	for {
 		gen, err := cg.Next(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			return gen, nil
-		case ctx.Err() != nil || errors.Is(err, kafka.ErrGroupClosed):
+		}
+		if !errors.Is(err, kafka.RebalanceInProgress) {
 			return nil, fmt.Errorf("joining the group: %w", err)
-		default:
-			log.Info("joining the group again", zap.Error(err))
+		}
+	}
+}
+
+// leave takes a former member out of the group: the others would wait for it
+// until its session expires.
+func (k *Kafka) leave(ctx context.Context, group, id string) {
+	req := &kafka.LeaveGroupRequest{Addr: k.addr, GroupID: group, Members: []kafka.LeaveGroupRequestMember{{ID: id}}}
+	for {
+		res, err := k.client.LeaveGroup(ctx, req)
+		if err == nil {
+			err = res.Error
+		}
+		if err == nil || !retryable(err) || backoff.Wait(ctx, joinBackoff) != nil {
+			return
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
 
 	"tongqu/internal/bus"
 	"tongqu/internal/bus/kafkatest"
@@ -50,10 +50,14 @@ func outages(t *testing.T, c *kafkatest.Cluster) {
 		}},
 		{"a broker hangs and goes on", func(t *testing.T, c *kafkatest.Cluster, l *load) {
 			t.Helper()
-			victim := c.Leaders(t, l.topic)[0]
-			c.Freeze(t, victim)
+			c.Freeze(t, 0) // the first one in everybody's list
 			l.progress(t, "with a broker that hangs")
-			c.Thaw(t, victim)
+			k := open(t, l.config())
+			require.NoError(t, k.Ready(t.Context()))
+			newTopic(t, k)
+			l.awaitShare(t)
+			l.progress(t, "with a third member")
+			c.Thaw(t, 0)
 		}},
 		{"two of three brokers are lost and come back", func(t *testing.T, c *kafkatest.Cluster, l *load) {
 			t.Helper()
@@ -172,7 +176,7 @@ func (l *load) publish(ctx context.Context, k *bus.Kafka) {
 // join adds a member until leave is called.
 func (l *load) join(t *testing.T, h bus.Handler) (leave func()) {
 	t.Helper()
-	k, err := bus.New(l.config(), zap.NewNop())
+	k, err := bus.New(l.config(), zaptest.NewLogger(t))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -217,6 +221,17 @@ func (l *load) take(batch []bus.Message) {
 			l.whole++
 		}
 	})
+}
+
+// awaitShare adds a member and waits until it got messages.
+func (l *load) awaitShare(t *testing.T) {
+	t.Helper()
+	some := false
+	l.join(t, func(ctx context.Context, batch []bus.Message) error {
+		l.update(func() { some = true })
+		return l.handle(ctx, batch)
+	})
+	l.await(t, "a share for another member", func() bool { return some })
 }
 
 func (l *load) update(change func()) {
