@@ -23,6 +23,9 @@ const upkeepPeriod = time.Hour
 // behind it.
 const ddlTimeout = "3s"
 
+// monthLayout is how a partition's name ends.
+const monthLayout = "2006_01"
+
 // month is a month of UTC, as year·100 + month.
 type month int
 
@@ -45,7 +48,7 @@ func (m month) start() time.Time {
 func (m month) add(n int) month { return monthOf(m.start().AddDate(0, n, 0)) }
 
 // name is the ending of the names of its partitions.
-func (m month) name() string { return m.start().Format("2006_01") }
+func (m month) name() string { return m.start().Format(monthLayout) }
 
 // firstID is smaller than every id made at t or later, and not smaller than those
 // made before.
@@ -73,9 +76,8 @@ func (s *Store) keepUp() {
 
 // ensureMonths makes the partitions that are missing around now.
 func (s *Store) ensureMonths(ctx context.Context, now time.Time) error {
-	first := monthOf(now).add(-1)
-	for i := range monthsAhead + 2 {
-		if err := s.ensureMonth(ctx, first.add(i)); err != nil {
+	for i := -1; i <= monthsAhead; i++ {
+		if err := s.ensureMonth(ctx, monthOf(now).add(i)); err != nil {
 			return err
 		}
 	}
@@ -91,7 +93,7 @@ func (s *Store) ensureMonth(ctx context.Context, m month) error {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2), set_config('lock_timeout', $3, true)", s.locks, lockUpkeep, ddlTimeout); err != nil {
+		if err := s.lockPartitions(ctx, tx); err != nil {
 			return err
 		}
 		if there, err := s.hasMonth(ctx, tx, m); err != nil || there {
@@ -109,6 +111,12 @@ func (s *Store) ensureMonth(ctx context.Context, m month) error {
 		return fmt.Errorf("making the partitions of %s: %w", m.name(), err)
 	}
 	return nil
+}
+
+// lockPartitions keeps other hubs from changing partitions until tx ends.
+func (s *Store) lockPartitions(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2), set_config('lock_timeout', $3, true)", s.locks, lockUpkeep, ddlTimeout)
+	return err
 }
 
 // querier is a pool or a transaction.

@@ -5,8 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // serverUser is who the server runs as when the tests run as root, as which it
@@ -46,4 +52,29 @@ func credential() (*syscall.Credential, error) {
 		return nil, fmt.Errorf("reading the server's group: %w", err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+// ProcessorTime is what the server's running processes used so far.
+func (s *Server) ProcessorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(tb, err)
+	var ticks int
+	for _, file := range files {
+		text, err := os.ReadFile(file) //nolint:gosec // from the list above
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(text), ") ") // the name before may hold anything
+		fields := strings.Fields(rest)                // from the third on, proc(5)
+		if len(fields) < 13 || (fields[1] != strconv.Itoa(s.run.cmd.Process.Pid) && !strings.HasPrefix(string(text), strconv.Itoa(s.run.cmd.Process.Pid)+" ")) {
+			continue
+		}
+		for _, f := range fields[11:13] {
+			n, err := strconv.Atoi(f)
+			require.NoError(tb, err)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * time.Second / 100 // USER_HZ
 }

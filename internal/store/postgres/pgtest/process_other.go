@@ -2,10 +2,17 @@
 
 package pgtest
 
-import "os/exec"
+import (
+	"os/exec"
+	"testing"
+	"time"
+)
 
 // giveAway and asServer are for Linux only; elsewhere the tests are not to run as
 // root, and a killed test leaves its server.
 func giveAway(string) error { return nil }
 
 func asServer(*exec.Cmd) {}
+
+// ProcessorTime is for Linux only.
+func (*Server) ProcessorTime(testing.TB) time.Duration { return 0 }
