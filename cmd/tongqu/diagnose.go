@@ -78,7 +78,10 @@ func diagnose(o *options) *findings {
 	configFiles, err := fs.Sub(files, "config")
 	if err == nil {
 		var d *directory.Directory
-		if d, err = directory.Load(configFiles); err == nil {
+		if d, err = directory.Load(configFiles); err == nil && r != nil {
+			err = app.CheckSubscriptions(r, d)
+		}
+		if err == nil {
 			out.add("directory", nil, fmt.Sprintf("%d resources, %d agencies, %d subscriptions", len(d.Resources()), len(d.Agencies()), len(d.Subscriptions())))
 		}
 	}

@@ -153,6 +153,48 @@ func TestReceiptInfo(t *testing.T) {
 	require.Equal(t, "已收到", r.info(Answer{Root: root, Info: "已收到"}))
 }
 
+// TestJSONAdapter adds an agency that pushes JSON, by data alone.
+func TestJSONAdapter(t *testing.T) {
+	files := changed(t, "hub_json", func(s string) string { return s })
+	put := func(name, text string) { files[name] = &fstest.MapFile{Data: []byte(text)} }
+	put("adapters/carrier/adapter.yaml", `name: carrier
+title: {zh: 承运人, en: Carrier}
+version: "1"
+format: json
+charset: UTF-8
+messages:
+  - name: gone
+    title: {zh: 已离港, en: departed}
+    match: {kind: gone}
+`)
+	put("schemas/carrier/gone.json", `{"$schema":"http://json-schema.org/draft-07/schema#","$id":"carrier/gone","title":"已离港","description":"departed","type":"object","additionalProperties":false,
+"required":["kind","no","when"],"properties":{"kind":{"type":"string"},"no":{"type":"string","minLength":1},"when":{"type":"string"}}}`)
+	put("schemas/canonical/test.gone.v1.json", `{"$schema":"http://json-schema.org/draft-07/schema#","$id":"canonical/test.gone.v1","title":"已离港","description":"departed","type":"object","additionalProperties":false,
+"required":["no","at"],"x-keys":{"no":["no"]},"properties":{"no":{"type":"string","title":"编号","description":"number","minLength":1},"at":{"type":"string","title":"时间","description":"time","format":"date-time"}}}`)
+	put("mappings/carrier/gone.yaml", `message: gone
+canonical: test.gone.v1
+fields:
+  no: no
+  at: {at: when, as: time(20060102150405)}
+fixed:
+  kind: gone
+`)
+	r, err := Load(files, wire.NewDefaultLimits())
+	require.NoError(t, err)
+	require.Empty(t, r.Lint("carrier"))
+	tr := r.Translate([]byte(`{"kind":"gone","no":"0042","when":"20260308112701"}`), "")
+	require.Equal(t, "gone", tr.Message)
+	require.Empty(t, tr.Faults)
+	require.JSONEq(t, `{"no":"0042","at":"2026-03-08T11:27:01+08:00"}`, string(wire.AppendJSON(nil, tr.Records[0].Root)))
+	back, err := r.Encode("carrier/gone", [][]byte{wire.AppendJSON(nil, tr.Records[0].Root)})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"kind":"gone","no":"0042","when":"20260308112701"}`, string(back.Body))
+	require.Equal(t, fault.DocumentUnknown, r.Translate([]byte(`{"kind":"here"}`), "").Faults[0].Code)
+	late := r.Translate([]byte("{\n\"kind\":\"gone\",\n\"no\":\"1\",\"when\":\"soon\"}"), "")
+	require.Equal(t, "/when", late.Records[0].Faults[0].Path)
+	require.Equal(t, 3, late.Records[0].Faults[0].Line)
+}
+
 func TestWithin(t *testing.T) {
 	byPath := map[string]int{"/M/Order[1]": 0, "/M/Order[11]": 1}
 	for path, want := range map[string]int{"/M/Order[1]": 0, "/M/Order[1]/Head/x": 0, "/M/Order[11]/@a": 1} {

@@ -81,9 +81,7 @@ type Envelope struct {
 	// Data is the wire path of the content, relative to the root.
 	Data string `yaml:"data"`
 	// Encoding is base64 or text.
-	Encoding    string `yaml:"encoding"`
-	Sender      string `yaml:"sender"`
-	MessageType string `yaml:"messageType"`
+	Encoding string `yaml:"encoding"`
 }
 
 // lint returns what is wrong with the manifest by itself.
@@ -115,6 +113,9 @@ func (m *Manifest) lint(file, folder string) conf.Problems {
 		names[msg.Name] = true
 		if msg.Title.ZH == "" || msg.Title.EN == "" {
 			add("message %s: title needs zh and en", msg.Name)
+		}
+		if m.Format == "json" && len(msg.Match) == 0 {
+			add("message %s: a JSON document has no root element to know it by: give match", msg.Name)
 		}
 	}
 	for _, msg := range m.Messages {

@@ -37,6 +37,14 @@ type Message struct {
 	answer    *Message // the message of Receipt
 }
 
+// root is the name of the message's root: a JSON document's has none.
+func (m *Message) root() string {
+	if m.Adapter.Format == "json" {
+		return ""
+	}
+	return m.Name
+}
+
 // ID is ADAPTER/MESSAGE.
 func (m *Message) ID() string { return m.Adapter.Name + "/" + m.Name }
 
@@ -76,7 +84,7 @@ func Load(files fs.FS, limits wire.Limits) (*Registry, error) {
 		default:
 			r.adapters = append(r.adapters, a)
 			for _, m := range a.messages {
-				r.byRoot[m.Name] = append(r.byRoot[m.Name], m)
+				r.byRoot[m.root()] = append(r.byRoot[m.root()], m)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -120,10 +121,7 @@ func (a *API) getSubscriptions(w http.ResponseWriter, r *http.Request, _ *direct
 		state, _ := a.Delivery.State(s.ID)
 		sub := Subscription{ID: s.ID, Agency: s.Agency, Resource: s.Resource, Format: s.Format, Personal: s.Personal, State: state, Balance: balance.Subscriptions[s.ID], Lag: -1}
 		if lag, err := a.Bus.Lag(r.Context(), delivery.Group(s.ID), s.Topics()); err == nil {
-			sub.Lag = 0
-			for _, n := range lag {
-				sub.Lag += n
-			}
+			sub.Lag = total(lag)
 		}
 		out = append(out, sub)
 	}
@@ -141,5 +139,31 @@ func (a *API) getBalance(w http.ResponseWriter, r *http.Request, _ *directory.Ag
 		a.fail(w, r, err)
 		return
 	}
+	if day.IsZero() {
+		a.addLag(r.Context(), &balance)
+	}
 	problem.WriteJSON(w, http.StatusOK, "application/json", balance)
+}
+
+// addLag counts as waiting what is published and not dealt with yet, tried or
+// not. Of a subscription whose lag Kafka does not tell, only what was tried is
+// counted.
+func (a *API) addLag(ctx context.Context, b *store.Balance) {
+	for _, s := range a.Directory.Subscriptions() {
+		lag, err := a.Bus.Lag(ctx, delivery.Group(s.ID), s.Topics())
+		if err != nil {
+			continue
+		}
+		d := b.Subscriptions[s.ID]
+		d.Waiting = max(d.Waiting, total(lag))
+		b.Subscriptions[s.ID] = d
+	}
+}
+
+func total(lag map[string]int64) int64 {
+	var n int64
+	for _, l := range lag {
+		n += l
+	}
+	return n
 }

@@ -73,6 +73,9 @@ func New(ctx context.Context, c Config, files fs.FS, log *zap.Logger) (*App, err
 	if err != nil {
 		return nil, fmt.Errorf("loading directory: %w", err)
 	}
+	if err := CheckSubscriptions(registry, d); err != nil {
+		return nil, fmt.Errorf("checking subscriptions: %w", err)
+	}
 	a := &App{config: c, log: log, registry: registry, directory: d, metrics: prometheus.NewRegistry()}
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {

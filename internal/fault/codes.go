@@ -67,19 +67,17 @@ const (
 	RuleCheckDigit Code = "RULE_CHECK_DIGIT"
 	RuleSum        Code = "RULE_SUM"
 	RuleCodeList   Code = "RULE_CODE_LIST"
-	RuleExpression Code = "RULE_EXPRESSION"
 
 	// Intake.
-	DuplicateDocument Code = "DUPLICATE_DOCUMENT"
-	DuplicateRecord   Code = "DUPLICATE_RECORD"
-	DuplicateStale    Code = "DUPLICATE_STALE"
-	NotEntitled       Code = "NOT_ENTITLED"
-	Unauthorized      Code = "UNAUTHORIZED"
-	NotFound          Code = "NOT_FOUND"
-	BadRequest        Code = "BAD_REQUEST"
-	RateLimited       Code = "RATE_LIMITED"
-	NotRecorded       Code = "NOT_RECORDED"
-	Internal          Code = "INTERNAL"
+	DuplicateRecord Code = "DUPLICATE_RECORD"
+	DuplicateStale  Code = "DUPLICATE_STALE"
+	NotEntitled     Code = "NOT_ENTITLED"
+	Unauthorized    Code = "UNAUTHORIZED"
+	NotFound        Code = "NOT_FOUND"
+	BadRequest      Code = "BAD_REQUEST"
+	RateLimited     Code = "RATE_LIMITED"
+	NotRecorded     Code = "NOT_RECORDED"
+	Internal        Code = "INTERNAL"
 
 	// Delivery.
 	DeliveryRefused     Code = "DELIVERY_REFUSED"
@@ -146,18 +144,16 @@ var texts = map[Code]text{
 	RuleCheckDigit: {"校验位不正确（{0}）", "the check digit is wrong ({0})"},
 	RuleSum:        {"金额不符：{0} 应等于 {1}（{2}），实际 {3}", "does not add up: must be {1} ({2}), found {3}"},
 	RuleCodeList:   {"代码不在代码表 {0} 中", "the code is not in list {0}"},
-	RuleExpression: {"不符合规则：{0}", "rule not met: {1}"},
 
-	DuplicateDocument: {"报文已于 {0} 收到，编号 {1}", "this document was already received at {0} as {1}"},
-	DuplicateRecord:   {"单证已收到，编号 {0}", "this record was already received as {0}"},
-	DuplicateStale:    {"接收报文为旧报文数据（{0}），已存在较新的单证 {1}（{2}）", "older ({0}) than the record already held: {1} ({2})"},
-	NotEntitled:       {"单位 {0} 无权提供 {1}", "agency {0} is not entitled to provide {1}"},
-	Unauthorized:      {"令牌无效或缺失", "the token is missing or wrong"},
-	NotFound:          {"未找到 {0}", "{0} is not found"},
-	BadRequest:        {"请求有误：{0}", "bad request: {0}"},
-	RateLimited:       {"请求过于频繁，请在 {0} 秒后重试", "too many requests; try again in {0} s"},
-	NotRecorded:       {"暂时无法保存，未接收任何内容，请重新发送", "could not be recorded; nothing was kept, send it again"},
-	Internal:          {"系统内部错误，编号 {0}", "internal error, reference {0}"},
+	DuplicateRecord: {"单证已收到，编号 {0}", "this record was already received as {0}"},
+	DuplicateStale:  {"接收报文为旧报文数据（{0}），已存在较新的单证 {1}（{2}）", "older ({0}) than the record already held: {1} ({2})"},
+	NotEntitled:     {"单位 {0} 无权提供 {1}", "agency {0} is not entitled to provide {1}"},
+	Unauthorized:    {"令牌无效或缺失", "the token is missing or wrong"},
+	NotFound:        {"未找到 {0}", "{0} is not found"},
+	BadRequest:      {"请求有误：{0}", "bad request: {0}"},
+	RateLimited:     {"请求过于频繁，请在 {0} 秒后重试", "too many requests; try again in {0} s"},
+	NotRecorded:     {"暂时无法保存，未接收任何内容，请重新发送", "could not be recorded; nothing was kept, send it again"},
+	Internal:        {"系统内部错误，编号 {0}", "internal error, reference {0}"},
 
 	DeliveryRefused:     {"订阅方拒收（{0}）", "the subscriber refused it ({0})"},
 	DeliveryUnreachable: {"订阅方暂不可达（{0}）", "the subscriber cannot be reached ({0})"},
