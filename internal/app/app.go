@@ -29,7 +29,6 @@ import (
 	"tongqu/internal/record"
 	"tongqu/internal/relay"
 	"tongqu/internal/store"
-	"tongqu/internal/store/sqlite"
 	"tongqu/internal/wire"
 )
 
@@ -116,7 +115,7 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	work.Go(func() error {
 		a.awaitTopics(workCtx)
 		both, bothCtx := errgroup.WithContext(workCtx)
-		both.Go(func() error { return a.relay.Run(bothCtx) })
+		both.Go(func() error { return a.store.Lease(bothCtx, "relay", a.relay.Run) })
 		both.Go(func() error { return a.delivery.Run(bothCtx) })
 		return both.Wait()
 	})
@@ -156,11 +155,10 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 // open opens store and bus and makes the parts that work on them.
 func (a *App) open(ctx context.Context) error {
 	c := &a.config
-	st, err := sqlite.Open(ctx, c.Path("store/tongqu.db"), a.log.Named("store"))
-	if err != nil {
+	var err error
+	if a.store, err = openStore(ctx, c, a.log.Named("store")); err != nil {
 		return fmt.Errorf("opening store: %w", err)
 	}
-	a.store = st
 	kafka := c.Kafka
 	if len(kafka.Brokers) == 0 {
 		if a.broker, err = embedded.Start(embedded.Config{Dir: c.Path("kafka")}, a.log.Named("kafka")); err != nil { //nolint:contextcheck // the broker lives as long as the hub, not as the call

@@ -25,6 +25,8 @@ type Config struct {
 	Data string `yaml:"data"`
 	// Folders override the data built into the binary, file by file.
 	Folders FoldersConfig `yaml:"folders"`
+	// Store says where the store is.
+	Store StoreConfig `yaml:"store"`
 	// Kafka says which brokers to use; without brokers the hub runs its own.
 	Kafka   bus.Config    `yaml:"kafka"`
 	Intake  IntakeConfig  `yaml:"intake"`
@@ -39,6 +41,12 @@ type Config struct {
 // FoldersConfig names a folder that holds any of adapters, schemas, mappings and config.
 type FoldersConfig struct {
 	Override string `yaml:"override"`
+}
+
+// StoreConfig names a PostgreSQL database by its address (postgres://…), which may
+// hold a password; without one the store is in the data folder.
+type StoreConfig struct {
+	URL bus.Secret `yaml:"url"`
 }
 
 // IntakeConfig bounds what the doors take.
@@ -153,6 +161,8 @@ func (c *Config) Validate(file string) error {
 	}
 	check(c.Listen != "", "listen is empty")
 	check(c.Data != "", "data is empty")
+	scheme, _, _ := strings.Cut(string(c.Store.URL), "://")
+	check(slices.Contains([]string{"", "postgres", "postgresql"}, scheme), "store.url must be empty or begin with postgres://")
 	check(c.Intake.MaxBytes > 0, "intake.maxBytes must be above 0")
 	check(c.Intake.MaxInFlightBytes >= c.Intake.MaxBytes, "intake.maxInFlightBytes must be at least intake.maxBytes")
 	check(c.Intake.Rate >= 0, "intake.rate must not be below 0")
