@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -161,10 +162,17 @@ func (a *App) open(ctx context.Context) error {
 	}
 	kafka := c.Kafka
 	if len(kafka.Brokers) == 0 {
+		_, err = os.Stat(c.Path("kafka"))
+		lost := errors.Is(err, fs.ErrNotExist)
 		if a.broker, err = embedded.Start(embedded.Config{Dir: c.Path("kafka")}, a.log.Named("kafka")); err != nil { //nolint:contextcheck // the broker lives as long as the hub, not as the call
 			return fmt.Errorf("starting embedded Kafka: %w", err)
 		}
 		kafka = a.broker.BusConfig()
+		if lost {
+			if err := a.publishAgain(ctx, kafka.Topic.Retention); err != nil {
+				return err
+			}
+		}
 	}
 	k, err := bus.New(kafka, a.log.Named("bus"))
 	if err != nil {

@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -397,6 +400,47 @@ func TestKafkaAway(t *testing.T) {
 	h = startHub(t, data, nil)
 	h.settle(t)
 	require.FileExists(t, filepath.Join(data, "agencies", "customs", "InBox", "orders_"+a.Records[0].RecordID+".xml"))
+}
+
+// TestKafkaLost delivers what was on its way when the embedded Kafka's folder was
+// lost, and nothing of what had arrived before.
+func TestKafkaLost(t *testing.T) {
+	data := t.TempDir()
+	var up atomic.Bool
+	var mu sync.Mutex
+	var got []string
+	subscriber := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !up.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, r.Header.Get("Ce-Id"))
+	}))
+	defer subscriber.Close()
+	withSubscriber := func(c *app.Config) {
+		text := fmt.Sprintf("code: tax\ntitle: {zh: 税务, en: Tax}\nkind: tax\nsubscriptions:\n  - {id: tax, resource: 301002/000001, endpoint: {http: {url: %q, secret: s}}}\n", subscriber.URL)
+		require.NoError(t, os.WriteFile(filepath.Join(c.Folders.Override, "config", "agencies", "tax.yaml"), []byte(text), 0o600))
+	}
+	up.Store(true)
+	h := startHub(t, data, withSubscriber)
+	arrived := h.send(t, platformToken, orderXML("ARRIVED", 1, nil)).Records[0].RecordID
+	h.settle(t)
+	up.Store(false)
+	waits := h.send(t, platformToken, orderXML("WAITS", 1, nil)).Records[0].RecordID
+	require.Eventually(t, func() bool {
+		left, err := h.Store().Unpublished(t.Context(), 1)
+		return err == nil && len(left) == 0
+	}, 20*time.Second, 10*time.Millisecond)
+	h.stop()
+	require.NoError(t, os.RemoveAll(filepath.Join(data, "kafka")))
+	up.Store(true)
+	h = startHub(t, data, withSubscriber)
+	h.settle(t)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, []string{arrived, waits}, got)
 }
 
 // TestAgenciesSeeTheirOwn keeps agencies from each other's records.

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -24,4 +26,21 @@ func openStore(ctx context.Context, c *Config, log *zap.Logger) (store.Store, er
 		return nil, err
 	}
 	return s, nil
+}
+
+// publishAgain puts back into the outbox what a broker that starts without its
+// data would still have held. What was delivered is not delivered again.
+func (a *App) publishAgain(ctx context.Context, retention time.Duration) error {
+	s, ok := a.store.(*sqlite.Store)
+	if !ok {
+		return nil
+	}
+	n, err := s.Rewind(ctx, time.Now().Add(-retention))
+	if err != nil {
+		return fmt.Errorf("publishing again: %w", err)
+	}
+	if n > 0 {
+		a.log.Warn("the embedded Kafka has lost its data; its records are published again", zap.Int64("records", n), zap.Duration("of the last", retention))
+	}
+	return nil
 }

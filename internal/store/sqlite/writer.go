@@ -107,7 +107,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		}
 		w.statements = append(w.statements, *p.stmt)
 	}
-	w.dictionaries = uint64(s.codec.Len())
+	w.dictionaries = uint64(s.codec.Len()) //nolint:gosec // a number of dictionaries
 	go w.run()
 	return w, nil
 }

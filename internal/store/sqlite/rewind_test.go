@@ -1,0 +1,69 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"tongqu/internal/record"
+	"tongqu/internal/store/storetest"
+)
+
+func TestRewind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tongqu.db")
+	s, err := Open(t.Context(), path, zap.NewNop())
+	require.NoError(t, err)
+	var ids []string
+	for i := range 6 {
+		e := storetest.NewEntry("customs", 2*i, 2*i+1)
+		e.Document.ReceivedAt = storetest.Start.Add(time.Duration(i) * time.Hour)
+		require.NoError(t, s.Record(t.Context(), e))
+		ids = append(ids, e.Records[0].ID, e.Records[1].ID)
+	}
+	publish := func(n int) []string {
+		batch, err := s.Unpublished(t.Context(), n)
+		require.NoError(t, err)
+		require.NoError(t, s.MarkPublished(t.Context(), batch, storetest.Start))
+		return idsOf(batch)
+	}
+	published := func() int64 {
+		b, err := s.Balance(t.Context(), time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, int64(len(ids)), b.Published+b.Unpublished)
+		return b.Published
+	}
+	require.Equal(t, ids[:5], publish(5)) // ends within a document
+	require.Equal(t, ids[5:10], publish(5))
+
+	n, err := s.Rewind(t.Context(), storetest.Start.Add(24*time.Hour))
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.Equal(t, int64(10), published())
+
+	n, err = s.Rewind(t.Context(), storetest.Start.Add(2*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, int64(6), n)
+	require.Equal(t, int64(4), published())
+	require.Equal(t, ids[4:7], publish(3))
+
+	require.NoError(t, s.Close())
+	s, err = Open(t.Context(), path, zap.NewNop())
+	require.NoError(t, err)
+	require.Equal(t, int64(7), published())
+	_, err = s.Rewind(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Zero(t, published())
+	require.Equal(t, ids, publish(100))
+	require.NoError(t, s.Close())
+}
+
+func idsOf(records []record.Record) []string {
+	ids := make([]string, len(records))
+	for i := range records {
+		ids[i] = records[i].ID
+	}
+	return ids
+}
