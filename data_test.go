@@ -68,6 +68,16 @@ func TestFieldTablesAreCurrent(t *testing.T) {
 	}
 }
 
+// refusedSamples are official samples that break the standard themselves.
+var refusedSamples = map[string]string{
+	"customs_ceb-official-2018/CEB303Message.xml": "unit aaa is no code of three digits",
+	"customs_ceb-official-2018/CEB603Message.xml": "ieFlag a",
+	"customs_ceb-official-2022/CEB303Message.xml": "two BaseTransfer",
+	"customs_ceb-official-2022/CEB403Message.xml": "two BaseTransfer",
+	"customs_ceb-official-2022/CEB505Message.xml": "two BaseTransfer",
+	"customs_ceb-official-2022/CEB603Message.xml": "two BaseTransfer",
+}
+
 // TestOfficialSamples takes the samples that come with the standard, where they are at hand.
 func TestOfficialSamples(t *testing.T) {
 	folder := os.Getenv("TONGQU_FORMATS")
@@ -84,8 +94,9 @@ func TestOfficialSamples(t *testing.T) {
 			require.NoError(t, err)
 			translation := r.Translate(data, "")
 			require.NotEmpty(t, translation.Records, file)
+			why, refused := refusedSamples[filepath.Join(filepath.Base(filepath.Dir(file)), filepath.Base(file))]
 			for i := range translation.Records {
-				require.False(t, translation.Refused(&translation.Records[i]), "%s: %v %v", file, translation.Faults, translation.Records[i].Faults)
+				require.Equal(t, refused, translation.Refused(&translation.Records[i]), "%s (%s): %v %v", file, why, translation.Faults, translation.Records[i].Faults)
 			}
 			taken++
 		}

@@ -30,21 +30,28 @@ const schemasDir = "../../schemas"
 // The wire schemas of customs are what the import makes of the official XSDs.
 func TestOfficialSchemas(t *testing.T) {
 	specs := filepath.Join(formatsDir(t), "spec", "customs_ceb-2022")
-	for _, tt := range []struct{ xsd, folder string }{
-		{"海关跨境进口业务节点报文定义202205.xsd", "customs_ceb"},
-		{"海关跨境终端节点报文定义202205.xsd", "customs_dxp"},
+	for _, tt := range []struct {
+		xsd, folder, names string
+		some               bool // the XSD has more messages than the adapter
+	}{
+		{"海关跨境进口业务节点报文定义202205.xsd", "customs_ceb", "names.csv", false},
+		{"海关跨境出口业务节点报文定义202205.xsd", "customs_ceb", "names_export.csv", true},
+		{"海关跨境终端节点报文定义202205.xsd", "customs_dxp", "names.csv", false},
 	} {
-		t.Run(tt.folder, func(t *testing.T) {
+		t.Run(tt.xsd, func(t *testing.T) {
 			made, err := schema.ImportXSD(os.DirFS(specs), tt.xsd, schema.ImportConfig{
-				Folder: tt.folder, Names: readNames(t, filepath.Join(schemasDir, tt.folder, "names.csv")),
+				Folder: tt.folder, Names: readNames(t, filepath.Join(schemasDir, tt.folder, tt.names)),
 			})
 			require.NoError(t, err)
 			for _, m := range made {
 				file := filepath.Join(schemasDir, m.ID+".json")
-				if *update {
+				if *update && !tt.some {
 					require.NoError(t, os.WriteFile(file, m.JSON, 0o600))
 				}
 				have, err := os.ReadFile(file)
+				if tt.some && os.IsNotExist(err) {
+					continue
+				}
 				require.NoError(t, err)
 				require.Equal(t, string(m.JSON), string(have), file)
 			}
