@@ -238,7 +238,7 @@ func (k *Kafka) partitions(ctx context.Context) (map[string][]kafka.Partition, e
 	d := k.dialer
 	d.DialFunc = k.conns.dial
 	var errs []error
-	for _, i := range rand.Perm(len(k.cfg.Brokers)) {
+	for _, i := range rand.Perm(len(k.cfg.Brokers)) { //nolint:gosec // not a secret
 		broker := k.cfg.Brokers[i]
 		conn, err := d.DialContext(ctx, "tcp", broker)
 		if err != nil {

@@ -71,7 +71,7 @@ func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topic
 	// It always asks the first broker that takes its connection. One that hangs
 	// takes connections and answers nothing, so it must not be first every time.
 	brokers := slices.Clone(k.cfg.Brokers)
-	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] })
+	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] }) //nolint:gosec // not a secret
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: brokers, Dialer: &d, Topics: topics,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},

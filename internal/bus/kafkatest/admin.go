@@ -101,28 +101,33 @@ func (c *Cluster) Replicas(tb testing.TB, topic string) [][]int32 {
 	return replicas
 }
 
-// AwaitInSync waits until each running broker knows all running ones, and every
-// partition has a leader and all its replicas on them in sync.
-func (c *Cluster) AwaitInSync(tb testing.TB) {
+// awaitInSync waits until each broker knows all of them, and every partition
+// has a leader and all its replicas in sync.
+func (c *Cluster) awaitInSync(tb testing.TB) {
 	tb.Helper()
-	var running []int32
-	for i, n := range c.nodes {
-		if n.run != nil {
-			running = append(running, int32(i+1))
-		}
-	}
-	if 2*len(running) <= len(c.nodes) {
-		return // without a majority of controllers there is nothing to wait for
-	}
-	for _, id := range running {
-		c.await(tb, fmt.Sprintf("broker %d in sync", id-1), func(ctx context.Context) error {
-			res, err := c.metadata(ctx, int(id-1))
+	for i := range c.nodes {
+		c.await(tb, fmt.Sprintf("broker %d in sync", i), func(ctx context.Context) error {
+			res, err := c.admin.SeedBrokers()[i].Request(ctx, kmsg.NewPtrMetadataRequest())
 			if err != nil {
 				return err
 			}
-			return inSync(res, running)
+			return c.inSync(res.(*kmsg.MetadataResponse))
 		})
 	}
+}
+
+func (c *Cluster) inSync(res *kmsg.MetadataResponse) error {
+	if len(res.Brokers) != len(c.nodes) {
+		return fmt.Errorf("%d brokers of %d are there", len(res.Brokers), len(c.nodes))
+	}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			if p.Leader < 0 || len(p.ISR) < len(p.Replicas) {
+				return fmt.Errorf("topic %s partition %d: leader %d, %d of %d replicas in sync", *t.Topic, p.Partition, p.Leader, len(p.ISR), len(p.Replicas))
+			}
+		}
+	}
+	return nil
 }
 
 // TopicSettings returns the settings of a topic that brokers know, by Kafka's names.
@@ -146,34 +151,6 @@ func (c *Cluster) TopicSettings(tb testing.TB, topic string) map[string]string {
 		return kerr.ErrorForCode(res.Resources[0].ErrorCode)
 	})
 	return settings
-}
-
-// metadata asks one broker what it knows of all topics.
-func (c *Cluster) metadata(ctx context.Context, broker int) (*kmsg.MetadataResponse, error) {
-	res, err := c.admin.SeedBrokers()[broker].Request(ctx, kmsg.NewPtrMetadataRequest())
-	if err != nil {
-		return nil, err
-	}
-	return res.(*kmsg.MetadataResponse), nil
-}
-
-func inSync(res *kmsg.MetadataResponse, running []int32) error {
-	if len(res.Brokers) != len(running) {
-		return fmt.Errorf("%d brokers registered of %d", len(res.Brokers), len(running))
-	}
-	for _, t := range res.Topics {
-		for _, p := range t.Partitions {
-			if p.Leader < 0 {
-				return fmt.Errorf("topic %s partition %d: %w", *t.Topic, p.Partition, kerr.LeaderNotAvailable)
-			}
-			for _, r := range p.Replicas {
-				if slices.Contains(running, r) && !slices.Contains(p.ISR, r) {
-					return fmt.Errorf("topic %s partition %d: broker %d is not in sync", *t.Topic, p.Partition, r-1)
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // await repeats a question until it is answered. A broker that ended by itself

@@ -94,11 +94,7 @@ func Start(tb testing.TB, brokers int) *Cluster {
 	c.admin, err = kgo.NewClient(kgo.SeedBrokers(c.Addrs(Plain)...), kgo.MetadataMinAge(50*time.Millisecond))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { c.stop(tb) })
-	all := make([]int, brokers)
-	for i := range all {
-		all[i] = i
-	}
-	c.Start(tb, all...)
+	c.Repair(tb)
 	return c
 }
 
@@ -146,25 +142,7 @@ func java(classpath, heap, class string, args ...string) []string {
 	}, args...)
 }
 
-// Start starts those brokers and waits until they are in sync, as far as the
-// brokers that run allow it.
-func (c *Cluster) Start(tb testing.TB, brokers ...int) {
-	tb.Helper()
-	for _, i := range brokers {
-		n := c.nodes[i]
-		log, err := os.OpenFile(filepath.Join(n.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		require.NoError(tb, err)
-		// The process outlives this test's context, for a report of what went wrong.
-		cmd := exec.Command("java", java(c.broker, "256m", "kafka.Kafka", n.properties())...) //nolint:gosec,noctx // Kafka's own
-		cmd.Stdout, cmd.Stderr = log, log
-		n.run, err = start(cmd)
-		_ = log.Close()
-		require.NoError(tb, err, "starting a broker (Debian package openjdk-17-jre-headless)")
-	}
-	c.AwaitInSync(tb)
-}
-
-// Kill kills those brokers at once and for good, as a failing machine would.
+// Kill kills those brokers at once, as a failing machine would.
 func (c *Cluster) Kill(brokers ...int) {
 	for _, i := range brokers {
 		c.nodes[i].kill()
@@ -175,22 +153,43 @@ func (c *Cluster) Kill(brokers ...int) {
 // network does: they hold their connections and answer nothing.
 func (c *Cluster) Freeze(tb testing.TB, brokers ...int) {
 	tb.Helper()
-	c.signal(tb, "-STOP", brokers)
-}
-
-// Thaw lets frozen brokers go on and waits until they are in sync again.
-func (c *Cluster) Thaw(tb testing.TB, brokers ...int) {
-	tb.Helper()
-	c.signal(tb, "-CONT", brokers)
-	c.AwaitInSync(tb)
-}
-
-func (c *Cluster) signal(tb testing.TB, signal string, brokers []int) {
-	tb.Helper()
 	for _, i := range brokers {
-		pid := strconv.Itoa(c.nodes[i].run.cmd.Process.Pid)
-		require.NoError(tb, exec.CommandContext(tb.Context(), "kill", signal, pid).Run())
+		require.NoError(tb, c.nodes[i].signal("STOP"))
 	}
+}
+
+// Repair brings back all brokers that are down or frozen, and waits until the
+// cluster is whole and in sync.
+func (c *Cluster) Repair(tb testing.TB) {
+	tb.Helper()
+	for i, n := range c.nodes {
+		if n.run == nil {
+			require.NoError(tb, n.start(c.broker), "starting broker %d (Debian package openjdk-17-jre-headless)", i)
+		} else {
+			require.NoError(tb, n.signal("CONT"))
+		}
+	}
+	c.awaitInSync(tb)
+}
+
+func (n *node) start(classpath string) error {
+	log, err := os.OpenFile(filepath.Join(n.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command("java", java(classpath, "256m", "kafka.Kafka", n.properties())...) //nolint:gosec,noctx // it runs until it is killed
+	cmd.Stdout, cmd.Stderr = log, log
+	run, err := start(cmd)
+	if err != nil {
+		return err
+	}
+	n.run = run
+	return nil
+}
+
+func (n *node) signal(name string) error {
+	return exec.Command("kill", "-"+name, strconv.Itoa(n.run.cmd.Process.Pid)).Run() //nolint:gosec,noctx // our own process
 }
 
 func (n *node) kill() {

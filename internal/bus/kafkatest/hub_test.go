@@ -78,7 +78,7 @@ func wholeHub(t *testing.T, c *kafkatest.Cluster) {
 	c.Kill(1, 2)
 	send(300)
 	require.Positive(t, missing(acked), "without a majority nothing gets through")
-	c.Start(t, 1, 2)
+	c.Repair(t)
 	send(300)
 	settle()
 	require.Len(t, acked, 900)

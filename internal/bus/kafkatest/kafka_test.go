@@ -50,7 +50,7 @@ func conformance(t *testing.T, c *kafkatest.Cluster) {
 			Restart: func(t *testing.T) {
 				t.Helper()
 				c.Kill(next)
-				c.Start(t, next)
+				c.Repair(t)
 				next++
 			},
 		}
@@ -166,7 +166,13 @@ func ensure(t *testing.T, k *bus.Kafka, topic string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	require.NoError(t, k.EnsureTopics(ctx, []string{topic}))
+	for {
+		err := k.EnsureTopics(ctx, []string{topic})
+		if err == nil {
+			return
+		}
+		require.NoError(t, ctx.Err(), "creating a topic: %v", err)
+	}
 }
 
 // numbered returns messages from..to-1 over the given number of keys; the value

@@ -31,7 +31,7 @@ func outages(t *testing.T, c *kafkatest.Cluster) {
 			c.Kill(victim)
 			l.progress(t, "without the broker")
 			require.NotContains(t, c.Leaders(t, l.topic), victim)
-			c.Start(t, victim)
+			c.Repair(t)
 		}},
 		{"the active controller is lost and comes back", func(t *testing.T, c *kafkatest.Cluster, l *load) {
 			t.Helper()
@@ -39,14 +39,14 @@ func outages(t *testing.T, c *kafkatest.Cluster) {
 			c.Kill(victim)
 			l.progress(t, "without the controller")
 			require.NotEqual(t, victim, c.Controller(t))
-			c.Start(t, victim)
+			c.Repair(t)
 		}},
 		{"the group's coordinator is lost and comes back", func(t *testing.T, c *kafkatest.Cluster, l *load) {
 			t.Helper()
 			victim := c.Coordinator(t, l.topic)
 			c.Kill(victim)
 			l.progress(t, "without the coordinator")
-			c.Start(t, victim)
+			c.Repair(t)
 		}},
 		{"a broker hangs and goes on", func(t *testing.T, c *kafkatest.Cluster, l *load) {
 			t.Helper()
@@ -57,7 +57,7 @@ func outages(t *testing.T, c *kafkatest.Cluster) {
 			newTopic(t, k)
 			l.awaitShare(t)
 			l.progress(t, "with a third member")
-			c.Thaw(t, 0)
+			c.Repair(t)
 		}},
 		{"two of three brokers are lost and come back", func(t *testing.T, c *kafkatest.Cluster, l *load) {
 			t.Helper()
@@ -66,11 +66,11 @@ func outages(t *testing.T, c *kafkatest.Cluster) {
 			acked := l.count()
 			l.fails(t)
 			require.Equal(t, acked, l.count(), "one broker is not enough to acknowledge")
-			c.Start(t, 0, 1)
+			c.Repair(t)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c.AwaitInSync(t)
+			t.Cleanup(func() { c.Repair(t) })
 			l := startLoad(t, c)
 			l.progress(t, "before")
 			tt.run(t, c, l)
