@@ -232,9 +232,8 @@ type Leases interface {
 	// Lease runs work while this hub holds the lease of that name. It waits for the
 	// lease as long as another hub holds it; it ends work's context when it could not
 	// keep the lease, before another hub has it, and waits for it again once work has
-	// returned. It returns work's error when work returns by itself, and nil when ctx
-	// has ended. What work writes with its context fails when another hub has taken
-	// the lease since.
+	// returned. Otherwise it returns what work returns, or nil when ctx ends before.
+	// MarkPublished with work's context fails when another hub has taken the lease since.
 	Lease(ctx context.Context, name string, work func(ctx context.Context) error) error
 }
 

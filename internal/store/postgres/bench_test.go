@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -76,7 +77,7 @@ func BenchmarkPostgres(b *testing.B) {
 		report(b, server, batch, func() {
 			for n := range b.N {
 				ids, list := make([]string, batch), make([]store.Delivery, batch)
-				name := fmt.Sprint(n % 40)
+				name := strconv.Itoa(n % 40)
 				at := time.Now()
 				for i := range ids {
 					ids[i] = record.ID(records[i].DocumentID, 1+n/40)

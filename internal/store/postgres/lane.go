@@ -59,7 +59,7 @@ type lane[T any] struct {
 
 func (l *lane[T]) start(ctx context.Context) {
 	l.ctx = context.WithoutCancel(ctx)
-	l.closing, l.cancel = context.WithCancel(l.ctx)
+	l.closing, l.cancel = context.WithCancel(l.ctx) //nolint:gosec // stop calls it
 	l.jobs = make(chan *job[T], groupJobs)
 	l.working.Go(l.run)
 }
@@ -189,10 +189,11 @@ var errDoubt = errors.New("the commit was not answered")
 // of the connection, before the commit, is tried once more on another one.
 func (l *lane[T]) try(group []T) error {
 	err := l.once(group)
-	if err != nil && !errors.Is(err, errDoubt) && storeIsToBlame(err) && !refused(err) {
-		err = l.once(group)
+	var noServer *pgconn.ConnectError
+	if err == nil || errors.Is(err, errDoubt) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &noServer) || !storeIsToBlame(err) {
+		return err
 	}
-	return err
+	return l.once(group)
 }
 
 func (l *lane[T]) once(group []T) error {
@@ -284,10 +285,3 @@ func storeIsToBlame(err error) bool {
 
 // errRefused is wrapped by errors of a job that is wrong in itself.
 var errRefused = errors.New("refused")
-
-// refused reports whether there is no server to connect to, so that trying again
-// at once is of no use.
-func refused(err error) bool {
-	var e *pgconn.ConnectError
-	return errors.As(err, &e)
-}

@@ -48,7 +48,7 @@ func (s *Store) Lease(ctx context.Context, name string, work func(ctx context.Co
 		token, err := s.takeLease(ctx, name)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end of ctx is no failure
 		case err != nil:
 			if !away {
 				s.log.Warn("asking for a lease", zap.String("lease", name), zap.Error(err))

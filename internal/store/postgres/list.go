@@ -121,7 +121,7 @@ func (s *Store) recordsOfKey(ctx context.Context, q store.Query, after int64, li
 		query = ofKeyDownSQL
 	}
 	for {
-		found, more, err := 0, true, error(nil)
+		found, more := 0, true
 		rows, err := s.pool.Query(ctx, query, keyHash(q.Key), after, limit+1)
 		if err != nil {
 			return err

@@ -14,11 +14,16 @@ import (
 const (
 	watermarkSQL = `SELECT coalesce(max(last), 0) AS last FROM published`
 
-	// From the document on that holds the last published record: it may hold more.
+	// From the document on that holds the last published record, which may hold more,
+	// up to the one that completes the batch.
 	unpublishedSQL = `SELECT p.last, ` + rowColumns + ` FROM (` + watermarkSQL + `) p
-		CROSS JOIN LATERAL (SELECT * FROM documents WHERE accepted > 0
-			AND no >= (SELECT coalesce(max(no), 0) FROM documents WHERE accepted > 0 AND no <= p.last)
-			ORDER BY no LIMIT $1) d ORDER BY no`
+		CROSS JOIN LATERAL (SELECT coalesce(max(no), 0) AS first FROM documents WHERE accepted > 0 AND no <= p.last) f
+		CROSS JOIN LATERAL (SELECT max(no) AS upto
+			FROM (SELECT no, sum(CASE WHEN no > f.first THEN accepted ELSE 0 END) OVER (ORDER BY no ROWS UNBOUNDED PRECEDING) - accepted AS before
+				FROM (SELECT no, accepted FROM documents WHERE accepted > 0 AND no >= f.first ORDER BY no LIMIT $1 + 1) few) sums
+			WHERE before < $1) u
+		CROSS JOIN LATERAL (SELECT * FROM documents WHERE accepted > 0 AND no >= f.first AND no <= u.upto) d
+		ORDER BY no`
 
 	insertPublishedSQL = `INSERT INTO published (last, first, at) VALUES ($1, $2, $3)`
 )
@@ -37,7 +42,7 @@ func (s *Store) Recorded() <-chan struct{} { return s.recorded }
 
 // Unpublished implements store.Outbox.
 func (s *Store) Unpublished(ctx context.Context, limit int) ([]record.Record, error) {
-	rows, err := s.pool.Query(ctx, unpublishedSQL, limit+1)
+	rows, err := s.pool.Query(ctx, unpublishedSQL, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading the outbox: %w", err)
 	}

@@ -32,6 +32,7 @@ func Run(t *testing.T, open Opener) {
 		{"listing", testListing},
 		{"balance", testBalance},
 		{"deliveries", testDeliveries},
+		{"leases", testLeases},
 		{"life", testLife},
 	} {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })

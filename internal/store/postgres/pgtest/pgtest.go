@@ -45,7 +45,7 @@ func Start(tb testing.TB) *Server {
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	require.NoError(tb, err)
 	require.NotEmpty(tb, bins, "PostgreSQL is not installed (Debian package postgresql)")
-	dir, err := os.MkdirTemp("", "tongqu-pg-") // a short name: that of a socket is bounded
+	dir, err := os.MkdirTemp("", "tongqu-pg-") //nolint:usetesting // the server's user cannot come into tb.TempDir, and a socket's name must be short
 	require.NoError(tb, err)
 	s := &Server{bin: bins[len(bins)-1], dir: dir}
 	tb.Cleanup(func() {
