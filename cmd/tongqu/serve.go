@@ -56,7 +56,7 @@ doors, prints what became of each, and stays up.`,
 					return nil
 				})
 			}
-			day, err := demo.New(hub, c, cmd.OutOrStdout())
+			day, err := demo.New(cmd.Context(), hub, c, cmd.OutOrStdout())
 			if err != nil {
 				return explainListen(err, "the demo's subscriber takes its deliveries there: stop what listens there, or name another address in a config/agencies/demo-tax.yaml of your own and add --override FOLDER")
 			}

@@ -35,7 +35,7 @@ type Demo struct {
 
 // New starts the demo's subscriber at the addresses that the demo agencies'
 // subscriptions name; a *net.OpError tells of one that is taken.
-func New(hub *app.App, c app.Config, out io.Writer) (*Demo, error) {
+func New(ctx context.Context, hub *app.App, c app.Config, out io.Writer) (*Demo, error) {
 	d := &Demo{hub: hub, config: c, out: out, transport: &http.Transport{}}
 	d.subscriber = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -47,7 +47,7 @@ func New(hub *app.App, c app.Config, out io.Writer) (*Demo, error) {
 		return nil, err
 	}
 	for _, address := range addresses {
-		ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err != nil {
 			d.Close()
 			return nil, fmt.Errorf("starting the demo's subscriber: %w", err)

@@ -55,7 +55,7 @@ func runDay(t *testing.T, data, tax string) string {
 	t.Helper()
 	a, c := hub(t, data, tax)
 	var out bytes.Buffer
-	day, err := demo.New(a, c, &out)
+	day, err := demo.New(t.Context(), a, c, &out)
 	require.NoError(t, err)
 	defer day.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -137,7 +137,7 @@ func TestAddressTaken(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, taken.Close()) }()
 	a, c := hub(t, t.TempDir(), taken.Addr().String())
-	_, err = demo.New(a, c, &bytes.Buffer{})
+	_, err = demo.New(t.Context(), a, c, &bytes.Buffer{})
 	var op *net.OpError
 	require.ErrorAs(t, err, &op)
 	require.Equal(t, taken.Addr().String(), op.Addr.String())

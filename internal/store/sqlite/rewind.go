@@ -18,10 +18,7 @@ const (
 	rewindDropSQL  = `DELETE FROM published WHERE first >= ?`
 )
 
-// Rewind takes back that the records of the documents received since were
-// published, so that Unpublished gives them again, and returns how many they are.
-// It is for a bus that lost its messages; call it before the relay runs. Consumers
-// know the records by their ids, and what was delivered is not delivered again.
+// Rewind implements store.Store.
 func (s *Store) Rewind(ctx context.Context, since time.Time) (int64, error) {
 	var records int64
 	err := s.writer.do(ctx, 0, func(tx *transaction) error {
