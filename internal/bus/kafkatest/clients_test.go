@@ -56,7 +56,7 @@ func orders() []bus.Message {
 		}
 		batch = append(batch, relay.ToMessage(&record.Record{
 			ID:  record.ID(fmt.Sprintf("0190f6a0-0000-7000-8000-%012d", i), 1),
-			Seq: int64(i + 1), Type: "trade.order.v1", Agency: "platform-1",
+			Seq: int64(i + 1), Type: "test.order.v1", Agency: "platform-1",
 			Keys:   []record.Key{{Name: "order", Value: key}, {Name: "orderNo", Value: "x"}},
 			Action: record.Create, ReceivedAt: time.Date(2026, 3, 8, 3, 27, i, 123456789, time.UTC),
 			Version: time.Date(2026, 3, 8, 11, 27, i, 0, time.FixedZone("", 8*3600)),
