@@ -44,7 +44,7 @@ type streams struct {
 
 // run executes one command and returns its exit code.
 func run(ctx context.Context, args []string, s streams) int {
-	root := newRoot()
+	root := newRoot() //nolint:contextcheck // the commands take the context from cobra
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
