@@ -31,11 +31,7 @@ func openStore(ctx context.Context, c *Config, log *zap.Logger) (store.Store, er
 // publishAgain puts back into the outbox what a broker that starts without its
 // data would still have held. What was delivered is not delivered again.
 func (a *App) publishAgain(ctx context.Context, retention time.Duration) error {
-	s, ok := a.store.(*sqlite.Store)
-	if !ok {
-		return nil
-	}
-	n, err := s.Rewind(ctx, time.Now().Add(-retention))
+	n, err := a.store.Rewind(ctx, time.Now().Add(-retention))
 	if err != nil {
 		return fmt.Errorf("publishing again: %w", err)
 	}

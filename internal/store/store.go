@@ -244,6 +244,11 @@ type Store interface {
 	Reader
 	Deliveries
 	Leases
+	// Rewind takes back that the records of the documents received since were
+	// published, so that Unpublished gives them again, and returns how many they are.
+	// It is for a bus that lost its messages; call it before the relay runs. Consumers
+	// know the records by their ids, and what was delivered is not delivered again.
+	Rewind(ctx context.Context, since time.Time) (int64, error)
 	// Ready returns nil when the store can write.
 	Ready(ctx context.Context) error
 	Close() error

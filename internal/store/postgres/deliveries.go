@@ -121,8 +121,8 @@ func (s *Store) Settled(ctx context.Context, subscription string, ids []string) 
 	return settled, nil
 }
 
-// change is what one caller wants written by the progress lane: deliveries, or a
-// batch that was published.
+// change is what one caller wants written by the progress lane: deliveries, a batch
+// that was published, or that the outbox is rewound.
 type change struct {
 	deliveries []store.Delivery
 	refs       []deliveryRef
@@ -130,6 +130,9 @@ type change struct {
 	published   []record.Record
 	publishedAt time.Time
 	fence       *fence
+
+	rewind  *time.Time
+	rewound int64
 }
 
 // deliveryRef names a delivery.
@@ -197,6 +200,11 @@ func (s *Store) writeChanges(ctx context.Context, conn *pgx.Conn, group []*chang
 		if err := s.mark(last, k.sums, c, &watermark); err != nil {
 			return nil, err
 		}
+		if c.rewind != nil {
+			if err := s.rewindTo(ctx, conn, last, k.sums, c, &watermark); err != nil {
+				return nil, err
+			}
+		}
 	}
 	k.queue(last)
 	return last, nil
@@ -213,7 +221,7 @@ func (s *Store) lookUp(ctx context.Context, conn *pgx.Conn, group []*change, k *
 				refs.add(c.refs[i])
 			}
 		}
-		if c.published != nil {
+		if c.published != nil || c.rewind != nil {
 			b.Queue(watermarkSQL).QueryRow(row1(&watermark))
 		}
 		if c.fence != nil {

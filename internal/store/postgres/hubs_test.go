@@ -211,6 +211,35 @@ func leases(t *testing.T, server *pgtest.Server) {
 	require.NoError(t, second.Lease(ended, "relay", func(context.Context) error { panic("without a lease") }))
 }
 
+// rewinding has one hub rewind the outbox while another one publishes.
+func rewinding(t *testing.T, server *pgtest.Server) {
+	t.Helper()
+	hubs := openHubs(t, server, 2)
+	first, second := hubs[0], hubs[1]
+	for n := range 3 {
+		require.NoError(t, first.Record(t.Context(), storetest.NewEntry("customs", n)))
+	}
+	require.NoError(t, markAll(t.Context(), first))
+	require.NoError(t, first.Record(t.Context(), storetest.NewEntry("customs", 3)))
+	batch, err := first.Unpublished(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, batch, 1)
+	n, err := second.Rewind(t.Context(), storetest.Start)
+	require.NoError(t, err)
+	require.Equal(t, int64(3), n)
+	require.NoError(t, first.MarkPublished(t.Context(), batch, storetest.Start))
+	for _, s := range hubs {
+		again, err := s.Unpublished(t.Context(), 10)
+		require.NoError(t, err)
+		require.Len(t, again, 4, "none is left out")
+	}
+	require.NoError(t, markAll(t.Context(), second))
+	b, err := first.Balance(t.Context(), time.Time{})
+	require.NoError(t, err)
+	require.Equal(t, int64(4), b.Published)
+	require.Zero(t, b.Unpublished)
+}
+
 func markAll(ctx context.Context, s *Store) error {
 	batch, err := s.Unpublished(ctx, 100)
 	if err != nil {

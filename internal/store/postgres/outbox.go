@@ -33,6 +33,7 @@ const (
 // order of the commits, so that none can appear below it later.
 type outbox struct {
 	mu     sync.Mutex
+	from   int64   // the watermark when it was given
 	handed []int64 // the seqs that Unpublished returned, oldest first
 }
 
@@ -75,6 +76,7 @@ func (s *Store) Unpublished(ctx context.Context, limit int) ([]record.Record, er
 	if len(s.outbox.handed) == 0 || len(handed) == 0 || handed[0] != s.outbox.handed[0] || len(handed) > len(s.outbox.handed) {
 		s.outbox.handed = handed
 	}
+	s.outbox.from = published
 	return batch, nil
 }
 
@@ -82,7 +84,8 @@ var errNotOldest = fmt.Errorf("%w: the batch does not begin with the oldest unpu
 
 // MarkPublished implements store.Outbox. The batch must be the beginning of what
 // Unpublished returned; what is marked already, by a call that was not answered or
-// by another hub, is passed over. Called with the context of a lease, it fails when
+// by another hub, is passed over, and so is a batch from before a Rewind, which is
+// published again. Called with the context of a lease, it fails when
 // another hub has taken the lease since.
 func (s *Store) MarkPublished(ctx context.Context, batch []record.Record, at time.Time) error {
 	if len(batch) == 0 {
@@ -101,7 +104,10 @@ func (s *Store) mark(b *pgx.Batch, sums counters, c *change, watermark *int64) e
 		return nil
 	}
 	first, last := batch[0].Seq, batch[len(batch)-1].Seq
-	if !s.outbox.begins(batch, *watermark) {
+	switch begins, rewound := s.outbox.begins(batch, *watermark); {
+	case rewound:
+		return nil
+	case !begins:
 		return fmt.Errorf("marking records %d to %d as published: %w", first, last, errNotOldest)
 	}
 	b.Queue(insertPublishedSQL, last, first, c.publishedAt)
@@ -113,21 +119,24 @@ func (s *Store) mark(b *pgx.Batch, sums counters, c *change, watermark *int64) e
 }
 
 // begins reports whether batch is the beginning of what was handed out beyond the
-// watermark.
-func (o *outbox) begins(batch []record.Record, watermark int64) bool {
+// watermark, or the watermark is now before all that was handed out.
+func (o *outbox) begins(batch []record.Record, watermark int64) (begins, rewound bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if watermark < o.from {
+		return false, true
+	}
 	handed := o.handed
 	for len(handed) > 0 && handed[0] <= watermark {
 		handed = handed[1:]
 	}
 	if len(batch) > len(handed) {
-		return false
+		return false, false
 	}
 	for i := range batch {
 		if batch[i].Seq != handed[i] {
-			return false
+			return false, false
 		}
 	}
-	return true
+	return true, false
 }

@@ -27,6 +27,7 @@ func TestPostgres(t *testing.T) {
 		"hubs that start at once":    startAtOnce,
 		"two hubs":                   twoHubs,
 		"leases":                     leases,
+		"rewinding":                  rewinding,
 		"unanswered commits":         unanswered,
 		"dropping months":            dropping,
 		"months without a partition": withoutPartition,
@@ -121,7 +122,7 @@ func plans(t *testing.T, server *pgtest.Server) {
 		"originals": originalsSQL, "document by id": documentAndBodySQL, "document at": documentAtSQL,
 		"unpublished": unpublishedSQL, "published at": publishedAtSQL, "settled": settledSQL,
 		"known deliveries": knownDeliveriesSQL, "deliveries": deliveriesAllSQL, "parked": deliveriesParkedSQL, "of record": ofRecordSQL,
-		"of key": ofKeyDownSQL, "spans": spansUpSQL, "in span": inSpanDownSQL,
+		"first since": firstSinceSQL, "last published": lastPublishedSQL, "of key": ofKeyDownSQL, "spans": spansUpSQL, "in span": inSpanDownSQL,
 	} {
 		_, err := conn.Conn().PgConn().Exec(t.Context(), "PREPARE q AS "+query).ReadAll()
 		require.NoError(t, err, name)

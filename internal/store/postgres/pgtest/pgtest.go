@@ -109,10 +109,10 @@ func (s *Server) Restart(tb testing.TB) {
 	}
 }
 
-// Kill ends the server at once, as SIGKILL does; its backends end when they notice.
+// Kill ends all of the server's processes at once, as SIGKILL does.
 func (s *Server) Kill() {
 	if s.run != nil {
-		s.run.kill()
+		killAll(s.run)
 		s.run = nil
 	}
 }

@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,22 +55,22 @@ func credential() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
+// killAll ends a process and its children at once.
+func killAll(p *process) {
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP) // so that it makes no more children
+	for pid := range family(p.cmd.Process.Pid) {
+		if pid != p.cmd.Process.Pid {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	p.kill()
+}
+
 // ProcessorTime is what the server's running processes used so far.
 func (s *Server) ProcessorTime(tb testing.TB) time.Duration {
 	tb.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	require.NoError(tb, err)
 	var ticks int
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		_, rest, _ := strings.Cut(string(text), ") ") // the name before may hold anything
-		fields := strings.Fields(rest)                // from the third on, proc(5)
-		if len(fields) < 13 || (fields[1] != strconv.Itoa(s.run.cmd.Process.Pid) && !strings.HasPrefix(string(text), strconv.Itoa(s.run.cmd.Process.Pid)+" ")) {
-			continue
-		}
+	for _, fields := range family(s.run.cmd.Process.Pid) {
 		for _, f := range fields[11:13] {
 			n, err := strconv.Atoi(f)
 			require.NoError(tb, err)
@@ -77,4 +78,27 @@ func (s *Server) ProcessorTime(tb testing.TB) time.Duration {
 		}
 	}
 	return time.Duration(ticks) * time.Second / 100 // USER_HZ
+}
+
+// family returns what the system says (proc(5), stat, from the third field on) of a
+// process and its children.
+func family(parent int) map[int][]string {
+	found := map[int][]string{}
+	files, _ := filepath.Glob("/proc/[0-9]*/stat") // an error is one of the pattern
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			continue
+		}
+		rest := text[bytes.LastIndexByte(text, ')')+1:] // the name before may hold anything
+		fields := strings.Fields(string(rest))
+		if len(fields) > 13 && (pid == parent || fields[1] == strconv.Itoa(parent)) {
+			found[pid] = fields
+		}
+	}
+	return found
 }
