@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +45,7 @@ type FoldersConfig struct {
 // StoreConfig names a PostgreSQL database by its address (postgres://…), which may
 // hold a password; without one the store is in the data folder.
 type StoreConfig struct {
-	URL bus.Secret `yaml:"url"`
+	URL conf.Secret `yaml:"url"`
 }
 
 // IntakeConfig bounds what the doors take.
@@ -106,49 +105,13 @@ func LoadConfig(path string) (Config, error) {
 	if root == nil {
 		return c, c.Validate(path)
 	}
-	if problems := expand(path, root); len(problems) > 0 {
+	if problems := conf.Expand(path, root); len(problems) > 0 {
 		return c, problems
 	}
 	if err := conf.DecodeNode(path, root, &c); err != nil {
 		return c, err
 	}
 	return c, c.Validate(path)
-}
-
-var reference = regexp.MustCompile(`\$\{(env|file):([^}]*)\}`)
-
-// expand replaces the references in every scalar below n.
-func expand(file string, n *yaml.Node) conf.Problems {
-	var problems conf.Problems
-	if n.Kind == yaml.ScalarNode {
-		n.Value = reference.ReplaceAllStringFunc(n.Value, func(ref string) string {
-			m := reference.FindStringSubmatch(ref)
-			value, err := resolve(m[1], m[2])
-			if err != nil {
-				problems = append(problems, conf.Problem{File: file, Line: n.Line, Column: n.Column, Message: err.Error()})
-			}
-			return value
-		})
-	}
-	for _, c := range n.Content {
-		problems = append(problems, expand(file, c)...)
-	}
-	return problems
-}
-
-func resolve(kind, name string) (string, error) {
-	if kind == "env" {
-		value, ok := os.LookupEnv(name)
-		if !ok {
-			return "", fmt.Errorf("environment variable %s is not set", name)
-		}
-		return value, nil
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("reading the value from a file: %w", err)
-	}
-	return strings.TrimSpace(string(data)), nil
 }
 
 // Validate finds what is wrong with the values; file is what problems call it.

@@ -13,6 +13,8 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"tongqu/internal/conf"
 )
 
 // Config says how to reach a Kafka and how to use it.
@@ -85,20 +87,8 @@ const (
 type SASLConfig struct {
 	Mechanism SASLMechanism `yaml:"mechanism"`
 	Username  string        `yaml:"username"`
-	Password  Secret        `yaml:"password"`
+	Password  conf.Secret   `yaml:"password"`
 }
-
-// Secret is a string that is never printed.
-type Secret string
-
-// String hides the secret.
-func (Secret) String() string { return "[REDACTED]" }
-
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return "[REDACTED]" }
-
-// MarshalText hides the secret from encoders.
-func (Secret) MarshalText() ([]byte, error) { return []byte("[REDACTED]"), nil }
 
 // maxBytes bounds sizes that a request carries as a 32-bit number.
 const maxBytes = 256 << 20

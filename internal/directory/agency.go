@@ -3,13 +3,9 @@ package directory
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"os"
-	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"tongqu/internal/conf"
 )
 
 // Agency is a participant: what it may provide and what it has subscribed to.
@@ -90,7 +86,7 @@ type Endpoint struct {
 type HTTPEndpoint struct {
 	URL string `yaml:"url" json:"url"`
 	// Secret signs the requests.
-	Secret Secret `yaml:"secret" json:"secret"`
+	Secret conf.Secret `yaml:"secret" json:"secret"`
 	// Timeout bounds one request; 0 is the hub's own.
 	Timeout time.Duration `yaml:"timeout" json:"timeout,omitempty"`
 }
@@ -99,58 +95,4 @@ type HTTPEndpoint struct {
 // lies in the hub's data folder.
 type FileEndpoint struct {
 	Folder string `yaml:"folder" json:"folder"`
-}
-
-// Secret is a text that is never printed. In a file it is written as
-// ${env:NAME} or ${file:PATH}; anything else stands for itself.
-type Secret string
-
-// String hides the secret.
-func (Secret) String() string { return "[REDACTED]" }
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText hides the secret from JSON.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// MarshalYAML hides the secret from YAML.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
-
-// UnmarshalYAML resolves ${env:NAME} and ${file:PATH}.
-func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind != yaml.ScalarNode {
-		return errors.New("a secret must be a text")
-	}
-	value, err := resolve(n.Value)
-	if err != nil {
-		return err
-	}
-	*s = Secret(value)
-	return nil
-}
-
-func resolve(text string) (string, error) {
-	inner, ok := strings.CutPrefix(text, "${")
-	if !ok {
-		return text, nil
-	}
-	inner, ok = strings.CutSuffix(inner, "}")
-	source, name, found := strings.Cut(inner, ":")
-	switch {
-	case !ok || !found:
-	case source == "env":
-		value, set := os.LookupEnv(name)
-		if !set {
-			return "", fmt.Errorf("environment variable %s is not set", name)
-		}
-		return value, nil
-	case source == "file":
-		value, err := os.ReadFile(name)
-		if err != nil {
-			return "", fmt.Errorf("reading secret: %w", err)
-		}
-		return strings.TrimRight(string(value), "\r\n"), nil
-	}
-	return "", errors.New("a secret must be ${env:NAME}, ${file:PATH} or a plain text")
 }
