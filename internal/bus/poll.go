@@ -65,7 +65,7 @@ func (c *consumer) pollLeaders(ctx context.Context) error {
 	for _, parts := range leaders {
 		taken := make(chan struct{}, 1)
 		for _, p := range parts {
-			p.taken = taken
+			p.taken.Store(&taken)
 		}
 		wg.Go(func() { cancel(c.pollLeader(ctx, parts, taken)) })
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -162,7 +163,9 @@ type partition struct {
 	topic string
 	id    int
 	next  chan []Message // at most one batch
-	taken chan<- struct{}
+	// taken tells the poller of the partition's leader, whichever that is now,
+	// that there is room.
+	taken atomic.Pointer[chan struct{}]
 
 	// The poller's own.
 	offset int64     // of the next message to fetch
@@ -223,7 +226,7 @@ func (c *consumer) work(ctx context.Context, p *partition) {
 			return
 		case fetched := <-p.next:
 			select {
-			case p.taken <- struct{}{}:
+			case *p.taken.Load() <- struct{}{}:
 			default:
 			}
 			for len(fetched) > 0 {
