@@ -120,6 +120,9 @@ func (g *group) write(ctx context.Context, conn *pgx.Conn, all []*incoming) (*pg
 			return nil, err
 		}
 	}
+	if slices.ContainsFunc(entries, func(in *incoming) bool { return in.document.Accepted > 0 }) {
+		last.Queue(notifySQL, g.s.channel(), g.s.hub.String())
+	}
 	g.counters.queue(last)
 	queueSpans(last, g.spans)
 	return last, nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"tongqu/internal/record"
@@ -209,6 +210,57 @@ func leases(t *testing.T, server *pgtest.Server) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	require.NoError(t, second.Lease(ended, "relay", func(context.Context) error { panic("without a lease") }))
+}
+
+// hanging has a hub stop in the middle of a transaction, its turn not given up: the
+// server takes it away.
+func hanging(t *testing.T, server *pgtest.Server) {
+	t.Helper()
+	address := server.NewSchema(t)
+	stuck, other := openAt(t, address+"&idle_in_transaction_session_timeout=300"), openAt(t, address)
+	begun, release := make(chan struct{}), make(chan struct{})
+	write := stuck.recording.write
+	stuck.recording.write = func(ctx context.Context, conn *pgx.Conn, group []*incoming) (*pgx.Batch, error) {
+		last, err := write(ctx, conn, group)
+		close(begun)
+		<-release
+		return last, err
+	}
+	ended := make(chan error)
+	e := storetest.NewEntry("customs", 1)
+	go func() { ended <- stuck.Record(t.Context(), e) }()
+	<-begun
+	require.NoError(t, other.Record(t.Context(), storetest.NewEntry("customs", 1)))
+	close(release)
+	require.ErrorIs(t, <-ended, store.ErrUnavailable)
+	_, err := other.Document(t.Context(), e.Document.ID)
+	require.ErrorIs(t, err, store.ErrNotFound)
+	require.NoError(t, stuck.Close())
+	require.NoError(t, other.Close())
+}
+
+// telling has one hub hear of what another one records.
+func telling(t *testing.T, server *pgtest.Server) {
+	t.Helper()
+	hubs := openHubs(t, server, 2)
+	require.Eventually(t, func() bool { // both listen
+		var n int
+		err := hubs[0].pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN ' || $1", hubs[0].channel()).Scan(&n)
+		return err == nil && n == len(hubs)
+	}, time.Minute, 10*time.Millisecond)
+	refused := storetest.NewEntry("customs", 1)
+	refused.Records[0].Status = record.Rejected
+	for _, e := range []*store.Entry{refused, storetest.NewEntry("customs", 1)} {
+		require.NoError(t, hubs[0].Record(t.Context(), e))
+	}
+	select {
+	case <-hubs[1].Recorded():
+	case <-time.After(time.Minute):
+		require.Fail(t, "not told")
+	}
+	batch, err := hubs[1].Unpublished(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, batch, 1)
 }
 
 // rewinding has one hub rewind the outbox while another one publishes.

@@ -37,8 +37,7 @@ type outbox struct {
 	handed []int64 // the seqs that Unpublished returned, oldest first
 }
 
-// Recorded implements store.Outbox. It tells of this hub's records; another hub's
-// are found when the outbox is looked at.
+// Recorded implements store.Outbox. It tells of other hubs' records too.
 func (s *Store) Recorded() <-chan struct{} { return s.recorded }
 
 // Unpublished implements store.Outbox.

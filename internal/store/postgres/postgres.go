@@ -27,7 +27,8 @@ import (
 )
 
 // maxConns is how many connections a hub has unless pool_max_conns of the address
-// says otherwise: one for each lane, one for leases, the rest for readers.
+// says otherwise: one for each lane, one for leases, the rest for readers. One more
+// listens to the other hubs.
 const maxConns = 12
 
 const connectTimeout = 5 * time.Second
@@ -149,6 +150,7 @@ func (s *Store) start(ctx context.Context) error {
 	s.progress = &lane[*change]{pool: s.pool, write: s.writeChanges}
 	s.progress.start(ctx)
 	s.upkeep.Go(s.keepUp)
+	s.upkeep.Go(s.listen)
 	return nil
 }
 

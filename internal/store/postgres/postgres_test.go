@@ -27,6 +27,8 @@ func TestPostgres(t *testing.T) {
 		"hubs that start at once":    startAtOnce,
 		"two hubs":                   twoHubs,
 		"leases":                     leases,
+		"a hub that hangs":           hanging,
+		"telling":                    telling,
 		"rewinding":                  rewinding,
 		"unanswered commits":         unanswered,
 		"dropping months":            dropping,
