@@ -9,7 +9,7 @@ DATA    ?= data
 RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-race test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs schemas clean ci
+.PHONY: help build run test test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs clean ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -29,8 +29,8 @@ test-oracle: ## our verdicts against xmllint's (needs xmllint; TONGQU_FORMATS na
 test-crash: ## kill -9 the hub 30 times under load and account for every document by id
 	TONGQU_CRASH_ROUNDS=30 $(GO) test -count=1 -run 'TestCrash' -timeout 30m -v ./internal/app/...
 
-test-cluster: ## the bus on three brokers of Apache Kafka 4 (needs java 17, mvn, kcat)
-	TONGQU_CLUSTER=required $(GO) test $(RACE) -count=1 -timeout 20m ./internal/bus/kafkatest/...
+test-cluster: ## the bus on three brokers of Apache Kafka 4, the store on PostgreSQL (needs java 17, mvn, kcat, postgresql)
+	TONGQU_CLUSTER=required $(GO) test $(RACE) -count=1 -timeout 20m ./internal/bus/kafkatest/... ./internal/store/postgres/...
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)
