@@ -203,7 +203,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(",,==,t=")
 	f.Fuzz(func(t *testing.T, header string) {
 		if Verify(secret, header, body, at, time.Minute) == nil {
-			require.Contains(t, header, hex.EncodeToString(mac(secret, "1772900000", body)))
+			require.Contains(t, strings.ToLower(header), hex.EncodeToString(mac(secret, "1772900000", body)))
 		}
 	})
 }
