@@ -258,6 +258,14 @@ func keyValue(root *wire.Node, paths []string) (string, bool) {
 	return strings.Join(parts, "/"), true
 }
 
+// Value is the text at a canonical path of plain steps, or "".
+func Value(root *wire.Node, path string) string {
+	if n := value(root, path); n != nil {
+		return n.Text
+	}
+	return ""
+}
+
 // value follows a canonical path of plain steps; nil when it is not there.
 func value(n *wire.Node, path string) *wire.Node {
 	if path == "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"tongqu/internal/adapter"
 	"tongqu/internal/bus"
 	"tongqu/internal/delivery"
 	"tongqu/internal/directory"
@@ -35,6 +36,7 @@ type Check struct {
 // Rooms are the parts of the hub that the API shows.
 type Rooms struct {
 	Store     store.Store
+	Registry  *adapter.Registry
 	Directory *directory.Directory
 	Delivery  *delivery.Delivery
 	Bus       bus.Bus

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"tongqu/internal/answer"
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
 	"tongqu/internal/problem"
@@ -37,6 +38,10 @@ type Record struct {
 	ReceivedAt  time.Time       `json:"receivedAt"`
 	Record      json.RawMessage `json:"record,omitempty"`
 	Errors      json.RawMessage `json:"errors,omitempty"`
+	// Answers are the records that a receipt answers, AnsweredBy the receipts that
+	// answer a record, newest first; only where one record is shown.
+	Answers    []string `json:"answers,omitempty"`
+	AnsweredBy []string `json:"answeredBy,omitempty"`
 }
 
 // RecordPage is one page of records; Next goes into cursor= for the following one.
@@ -236,9 +241,21 @@ func (a *API) record(w http.ResponseWriter, r *http.Request, viewer *directory.A
 }
 
 func (a *API) getRecord(w http.ResponseWriter, r *http.Request, viewer *directory.Agency) {
-	if rec, ok := a.record(w, r, viewer); ok {
-		problem.WriteJSON(w, http.StatusOK, "application/json", a.show(viewer, &rec))
+	rec, ok := a.record(w, r, viewer)
+	if !ok {
+		return
 	}
+	out := a.show(viewer, &rec)
+	var err error
+	if out.Answers, err = answer.Answered(r.Context(), a.Registry, a.Store, &rec); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if out.AnsweredBy, err = answer.Receipts(r.Context(), a.Registry, a.Store, &rec); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	problem.WriteJSON(w, http.StatusOK, "application/json", out)
 }
 
 func (a *API) getTimeline(w http.ResponseWriter, r *http.Request, viewer *directory.Agency) {

@@ -303,7 +303,7 @@ func (a *App) server() *http.Server {
 		{Name: "relay", Run: func(context.Context) error { s := a.relay.State(); return s.LastError }},
 	}
 	handler := api.New(api.Rooms{
-		Store: a.store, Directory: a.directory, Delivery: a.delivery, Bus: a.bus, Maskers: a.maskers,
+		Store: a.store, Registry: a.registry, Directory: a.directory, Delivery: a.delivery, Bus: a.bus, Maskers: a.maskers,
 		Documents: documents, Metrics: a.metrics, Checks: checks, Log: a.log.Named("api"),
 	})
 	return &http.Server{

@@ -55,6 +55,7 @@ type hub struct {
 const (
 	platformToken = "platform-test-token"
 	carrierToken  = "carrier-test-token"
+	customsToken  = "customs-test-token"
 )
 
 var testAgencies = map[string]string{
@@ -74,6 +75,8 @@ provides: ["301002/000003"]
 	"customs.yaml": `code: customs
 title: {zh: 测试海关, en: Test customs}
 kind: customs
+tokens: [{id: t, sha256: ` + hash(customsToken) + `}]
+provides: ["301001/000002"]
 subscriptions:
   - {id: orders, resource: 301002/000001, personal: clear, format: customs_ceb/CEB311Message, endpoint: {file: {folder: agencies/customs}}}
   - {id: orders-masked, resource: 301002/000001, endpoint: {file: {folder: agencies/masked}}}

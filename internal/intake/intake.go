@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"tongqu/internal/adapter"
+	"tongqu/internal/answer"
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
 	"tongqu/internal/record"
@@ -85,6 +86,10 @@ func (in *Intake) Receive(ctx context.Context, inb Inbound) (*Outcome, error) {
 	t := in.registry.Translate(inb.Body, inb.Adapter)
 	in.authorize(inb.Agency, t)
 	e := entry(id, inb, t, start.UTC().Truncate(time.Microsecond))
+	if err := in.match(ctx, t, e); err != nil {
+		in.metrics.failed.Inc()
+		return nil, err
+	}
 	if err := in.store.Record(ctx, e); err != nil {
 		in.metrics.failed.Inc()
 		return nil, err
@@ -131,6 +136,28 @@ func entry(id string, inb Inbound, t *adapter.Translation, at time.Time) *store.
 		}
 	}
 	return e
+}
+
+// match flags the receipts that answer nothing the hub has received.
+func (in *Intake) match(ctx context.Context, t *adapter.Translation, e *store.Entry) error {
+	for i := range e.Records {
+		r := &e.Records[i]
+		if r.Status != record.Accepted || !answer.IsReceipt(in.registry, r.Type) {
+			continue
+		}
+		ids, err := answer.Answered(ctx, in.registry, in.store, r)
+		if err != nil {
+			return fmt.Errorf("%w: finding what a receipt answers: %w", store.ErrUnavailable, err)
+		}
+		if len(ids) == 0 {
+			from := &t.Records[i]
+			f := fault.New(fault.AnswersNothing, from.Source.Place(), "")
+			f.Severity = fault.Flag
+			from.Faults = append(from.Faults, f)
+			r.Errors = marshal(from.Faults)
+		}
+	}
+	return nil
 }
 
 func marshal(faults fault.List) []byte {

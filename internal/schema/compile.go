@@ -149,6 +149,7 @@ func (c *compiler) describe(s *Shape, n *wire.Node) {
 	text(&s.Description, "description")
 	text(&s.Version, "x-version")
 	text(&s.Action, "x-action")
+	text(&s.Answers, "x-answers")
 	text(&s.Personal, "x-personal")
 	text(&s.Codes, "x-codes")
 	text(&s.Check, "x-check")
@@ -361,7 +362,7 @@ func (c *compiler) checkPaths(f *file, s *Shape) {
 			c.problem(f, at, "there is no %q in the schema", path)
 		}
 	}
-	for _, name := range []string{"x-version", "x-action"} {
+	for _, name := range []string{"x-version", "x-action", "x-answers"} {
 		if k := f.root.Child(name); k != nil {
 			check(k, k.Text)
 		}

@@ -59,18 +59,18 @@ var keywords = map[string]keyword{
 	"x-root": textValue, "x-namespace": textValue, "x-content": contentRule, "x-any": boolValue,
 	"x-whitespace": whitespaceRule, "x-totalDigits": countValue, "x-fractionDigits": countValue,
 	"x-minimum": numberText, "x-maximum": numberText, "x-exclusiveMinimum": numberText, "x-exclusiveMaximum": numberText,
-	"x-keys": keysRule, "x-version": textValue, "x-action": textValue, "x-rules": rulesRule,
+	"x-keys": keysRule, "x-version": textValue, "x-action": textValue, "x-answers": textValue, "x-rules": rulesRule,
 	"x-personal": personalRule, "x-codes": codesRule, "x-check": checkRule, "x-unit": textValue, "x-decimal": boolValue,
 }
 
 // rootOnly are the keywords that say something of a whole document.
-var rootOnly = []string{"$schema", "$id", "definitions", "x-root", "x-keys", "x-version", "x-action", "x-rules"}
+var rootOnly = []string{"$schema", "$id", "definitions", "x-root", "x-keys", "x-version", "x-action", "x-answers", "x-rules"}
 
 // besideRef are the keywords that count beside $ref: draft-07 ignores every
 // keyword that judges values there.
 var besideRef = []string{
 	"$ref", "$schema", "$id", "$comment", "title", "description", "default", "examples", "definitions",
-	"x-root", "x-namespace", "x-keys", "x-version", "x-action", "x-rules",
+	"x-root", "x-namespace", "x-keys", "x-version", "x-action", "x-answers", "x-rules",
 	"x-personal", "x-codes", "x-check", "x-unit", "x-decimal",
 }
 

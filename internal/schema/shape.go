@@ -6,7 +6,7 @@
 // x-root, x-namespace, x-content, x-any, x-whitespace, x-totalDigits,
 // x-fractionDigits, x-minimum, x-maximum, x-exclusiveMinimum and
 // x-exclusiveMaximum; plus, for canonical types, x-keys, x-version, x-action,
-// x-rules, x-personal, x-codes, x-check, x-unit and x-decimal.
+// x-answers, x-rules, x-personal, x-codes, x-check, x-unit and x-decimal.
 package schema
 
 import (
@@ -88,8 +88,8 @@ type Shape struct {
 	HasDefault bool
 
 	// What a canonical type says of itself; see the dialect.
-	Keys            []Key
-	Version, Action string
+	Keys                     []Key
+	Version, Action, Answers string
 	// What a leaf of a canonical type is.
 	Personal, Codes, Check, Unit string
 	Decimal                      bool
