@@ -27,6 +27,7 @@ func TestWrite(t *testing.T) {
 			 "zh": "长度 61 超过上限 60", "en": "length 61 is above the maximum of 60"},
 			{"code": "NOT_FOUND", "severity": "error", "zh": "未找到 x", "en": "x is not found"}
 		]}`, w.Body.String())
+	require.Contains(t, w.Body.String(), `"<值>"`, "written as people read it")
 }
 
 // TestEveryCode is a problem in both languages, for every code that there is.
