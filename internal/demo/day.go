@@ -25,9 +25,6 @@ type step struct {
 	body   []byte
 }
 
-// signature stands where a declarant's client would sign; the hub passes it on.
-const signature = `<SignedInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/><SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#rsa-sha1"/><Reference URI=""><Transforms><Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><DigestValue>ZGVtbyBkaWdlc3QgdmFsdWU=</DigestValue></Reference></SignedInfo><SignatureValue xmlns="http://www.w3.org/2000/09/xmldsig#">ZGVtbyBzaWduYXR1cmU=</SignatureValue><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><KeyName>demo</KeyName><X509Data><X509Certificate>ZGVtbyBjZXJ0aWZpY2F0ZQ==</X509Certificate></X509Data></KeyInfo>`
-
 // writer encodes canonical records into the agencies' formats; the first error stays.
 type writer struct {
 	registry *adapter.Registry
@@ -49,7 +46,6 @@ func day(registry *adapter.Registry, now time.Time, run string) ([]step, error) 
 	var purchases []simulate.Purchase
 	for i := range 6 {
 		p := g.Purchase(now.Add(time.Duration(i-600) * time.Second))
-		p.Inventory["transfer"].(map[string]any)["signature"] = signature //nolint:forcetypeassert // simulate makes it so
 		purchases = append(purchases, p)
 	}
 	first := purchases[0]

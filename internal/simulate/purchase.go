@@ -71,6 +71,9 @@ var (
 	declarant = party("4401T0D005", "示例报关有限公司")
 )
 
+// signature stands where a declarant's client would sign; the hub passes it on.
+const signature = `<SignedInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/><SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#rsa-sha1"/><Reference URI=""><Transforms><Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><DigestValue>ZGVtbyBkaWdlc3QgdmFsdWU=</DigestValue></Reference></SignedInfo><SignatureValue xmlns="http://www.w3.org/2000/09/xmldsig#">ZGVtbyBzaWduYXR1cmU=</SignatureValue><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><KeyName>demo</KeyName><X509Data><X509Certificate>ZGVtbyBjZXJ0aWZpY2F0ZQ==</X509Certificate></X509Data></KeyInfo>`
+
 func party(code, name string) map[string]any { return map[string]any{"code": code, "name": name} }
 
 // Purchase makes the next purchase, sent at the given time.
@@ -122,6 +125,12 @@ func (g *Generator) Purchase(at time.Time) Purchase {
 		}
 		return m
 	}
+	signed := func(m map[string]any) map[string]any {
+		if t, ok := m["transfer"].(map[string]any); ok {
+			t["signature"] = signature
+		}
+		return m
+	}
 	transactionID, logisticsNo := "P"+no, "L"+no
 	return Purchase{
 		OrderNo: no,
@@ -140,7 +149,7 @@ func (g *Generator) Purchase(at time.Time) Purchase {
 			"amounts": map[string]any{"freight": freight.String(), "insurance": "0", "currency": "CNY"}, "goodsDescription": strings.Join(words, ";"),
 			"consignee": map[string]any{"name": name, "phone": buyer["phone"], "address": consignee["address"]},
 		}), carrier),
-		Inventory: sender(head(map[string]any{
+		Inventory: signed(sender(head(map[string]any{
 			"orderNo": no, "platform": platform, "seller": seller, "logistics": carrier, "logisticsNo": logisticsNo, "copNo": "C" + no[len(no)-min(len(no), 19):],
 			"guarantorCode": seller["code"], "bookNo": "H5165C000001", "declaredOn": at.Format(time.DateOnly), "declarationCustoms": "5165", "portCustoms": "5165",
 			"buyer":     map[string]any{"name": name, "idType": "id-card", "idNumber": buyer["idNumber"], "phone": buyer["phone"]},
@@ -148,7 +157,7 @@ func (g *Generator) Purchase(at time.Time) Purchase {
 			"zoneEnterprise": party("4401T0W006", "示例保税仓储有限公司"), "supervisionMode": "1210", "transport": map[string]any{"mode": "4"}, "departureCountry": "CHN",
 			"amounts": map[string]any{"freight": freight.String(), "insurance": "0", "currency": "CNY"}, "packages": 1,
 			"grossWeight": weight.String(), "netWeight": weight.Mul(decimal.RequireFromString("0.9")).String(), "items": declared,
-		}), declarant),
+		}), declarant)),
 	}
 }
 
