@@ -104,11 +104,13 @@ func newProgress(w io.Writer, total int) *progress {
 	return p
 }
 
-func (p *progress) step() {
-	p.done++
-	if p.w != nil {
+func (p *progress) step() { p.set(p.done + 1) }
+
+func (p *progress) set(done int) {
+	p.done = done
+	if p.w != nil && p.total > 0 {
 		const width = 40
-		filled := width * p.done / p.total
+		filled := width * min(p.done, p.total) / p.total
 		fmt.Fprintf(p.w, "\r[%s%s] %d/%d", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), p.done, p.total)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"tongqu/internal/record"
 	"tongqu/internal/store"
+	"tongqu/internal/store/pack"
 )
 
 const countSQL = `INSERT INTO counters AS c (hour, kind, name, status, n)
@@ -37,7 +38,7 @@ func (c counters) add(at time.Time, kind, name, status string, n int) {
 	if n == 0 {
 		return
 	}
-	name = validText(name)
+	name = pack.ValidText(name)
 	c[counter{hour(at), kind, name, status}] += int64(n)
 	c[counter{0, kind, name, status}] += int64(n)
 }

@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"tongqu/internal/store/pack"
 )
 
 // copyHeader begins the data of COPY … WITH BINARY: the signature, no flags, no
@@ -76,18 +76,9 @@ func (c *copyData) bytes(v []byte) {
 }
 
 func (c *copyData) text(v string) {
-	v = validText(v)
+	v = pack.ValidText(v)
 	c.head(len(v))
 	c.buf = append(c.buf, v...)
-}
-
-// validText is v without what PostgreSQL takes in no text: bytes that are not
-// UTF-8 and zeros. A file name may have such.
-func validText(v string) string {
-	if utf8.ValidString(v) && strings.IndexByte(v, 0) < 0 {
-		return v
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(v, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // send copies the rows into a table.

@@ -80,10 +80,10 @@ func (s *Store) subscription(ctx context.Context, name string) (int32, error) {
 	if id, ok := s.subscriptions.id(name); ok {
 		return id, nil
 	}
-	_, err := s.pool.Exec(ctx, "INSERT INTO subscriptions (name) VALUES ($1) ON CONFLICT DO NOTHING", validText(name))
+	_, err := s.pool.Exec(ctx, "INSERT INTO subscriptions (name) VALUES ($1) ON CONFLICT DO NOTHING", pack.ValidText(name))
 	var id int32
 	if err == nil {
-		err = s.pool.QueryRow(ctx, "SELECT id FROM subscriptions WHERE name = $1", validText(name)).Scan(&id)
+		err = s.pool.QueryRow(ctx, "SELECT id FROM subscriptions WHERE name = $1", pack.ValidText(name)).Scan(&id)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("naming the subscription %s: %w", name, err)
@@ -106,7 +106,7 @@ func (s *Store) Settled(ctx context.Context, subscription string, ids []string) 
 		}
 		documents[i], records[i] = ref.Document, ref.Index
 	}
-	rows, err := s.pool.Query(ctx, settledSQL, validText(subscription), documents, records)
+	rows, err := s.pool.Query(ctx, settledSQL, pack.ValidText(subscription), documents, records)
 	if err != nil {
 		return nil, fmt.Errorf("looking for settled deliveries: %w", err)
 	}
@@ -289,7 +289,7 @@ func (k *book) queue(b *pgx.Batch) {
 		}
 		saved.add(ref)
 		statuses, attempts = append(statuses, d.status), append(attempts, d.attempts)
-		ats, details = append(ats, d.at), append(details, validText(d.detail))
+		ats, details = append(ats, d.at), append(details, pack.ValidText(d.detail))
 	}
 	if len(saved.documents) > 0 {
 		b.Queue(saveDeliveriesSQL, saved.subscriptions, saved.documents, saved.records, statuses, attempts, ats, details)
@@ -352,7 +352,7 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) (store.Pa
 		return store.Page[store.Delivery]{}, nil
 	}
 	limit := limitOf(q.Limit)
-	rows, err := s.pool.Query(ctx, query, after.Document, after.Record, validText(after.Who), optional(q.Subscription), limit+1)
+	rows, err := s.pool.Query(ctx, query, after.Document, after.Record, pack.ValidText(after.Who), optional(q.Subscription), limit+1)
 	if err != nil {
 		return store.Page[store.Delivery]{}, fmt.Errorf("listing deliveries: %w", err)
 	}

@@ -65,13 +65,17 @@ type group struct {
 
 // newGroupWriter returns the recording lane's write.
 func (s *Store) newGroupWriter() func(context.Context, *pgx.Conn, []*incoming) (*pgx.Batch, error) {
-	g := &group{
-		s: s, newest: map[uuid.UUID]state{}, earlier: map[original]pack.Ref{}, refused: map[pack.Ref]bool{},
-		counters: counters{}, spans: map[spanKey]span{}, learned: map[string]bool{},
-	}
+	g := s.newGroup()
 	return func(ctx context.Context, conn *pgx.Conn, all []*incoming) (*pgx.Batch, error) {
 		g.reset()
 		return g.write(ctx, conn, all)
+	}
+}
+
+func (s *Store) newGroup() *group {
+	return &group{
+		s: s, newest: map[uuid.UUID]state{}, earlier: map[original]pack.Ref{}, refused: map[pack.Ref]bool{},
+		counters: counters{}, spans: map[spanKey]span{}, learned: map[string]bool{},
 	}
 }
 
@@ -105,20 +109,15 @@ func (g *group) write(ctx context.Context, conn *pgx.Conn, all []*incoming) (*pg
 		last.Queue("UPDATE probe SET at = $1", g.now)
 	}
 	for _, in := range entries {
-		in.no = no
+		in.no, in.recorded = no, g.now
 		no += int64(len(in.verdicts)) + 1
 		if err := g.record(in); err != nil {
 			return nil, err
 		}
 		g.learn(last, in)
 	}
-	for _, t := range []struct {
-		rows          *copyData
-		name, columns string
-	}{{&g.documents, "documents", documentColumns}, {&g.keys, "keys", keyColumns}, {&g.originals, "originals", originalColumns}} {
-		if err := t.rows.send(ctx, conn.PgConn(), t.name, t.columns); err != nil {
-			return nil, err
-		}
+	if err := g.send(ctx, conn); err != nil {
+		return nil, err
 	}
 	if slices.ContainsFunc(entries, func(in *incoming) bool { return in.document.Accepted > 0 }) {
 		last.Queue(notifySQL, g.s.channel(), g.s.hub.String())
@@ -126,6 +125,19 @@ func (g *group) write(ctx context.Context, conn *pgx.Conn, all []*incoming) (*pg
 	g.counters.queue(last)
 	queueSpans(last, g.spans)
 	return last, nil
+}
+
+// send copies the rows that were made.
+func (g *group) send(ctx context.Context, conn *pgx.Conn) error {
+	for _, t := range []struct {
+		rows          *copyData
+		name, columns string
+	}{{&g.documents, "documents", documentColumns}, {&g.keys, "keys", keyColumns}, {&g.originals, "originals", originalColumns}} {
+		if err := t.rows.send(ctx, conn.PgConn(), t.name, t.columns); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // look begins the transaction, takes the numbers and reads what the store knows.
@@ -222,6 +234,12 @@ func (g *group) record(in *incoming) error {
 	if in.document.Accepted > 0 && !again {
 		g.rememberDocument(in)
 	}
+	g.rows(in, repeats)
+	return nil
+}
+
+// rows makes the rows of a document that is settled.
+func (g *group) rows(in *incoming, repeats *uuid.UUID) {
 	for _, k := range in.keys {
 		g.keys.row(3)
 		g.keys.bigint(k.hash)
@@ -230,7 +248,6 @@ func (g *group) record(in *incoming) error {
 	}
 	g.document(in, repeats)
 	g.count(in)
-	return nil
 }
 
 // settle decides on the record at place i of a document, which comes again if its
@@ -291,7 +308,7 @@ func (g *group) document(in *incoming, repeats *uuid.UUID) {
 	c.row(21)
 	c.bigint(in.no)
 	c.time(d.ReceivedAt)
-	c.time(g.now)
+	c.time(in.recorded)
 	c.integer(d.Size)
 	c.integer(o.Accepted)
 	c.integer(o.Rejected)
@@ -328,7 +345,7 @@ func (g *group) learn(last *pgx.Batch, in *incoming) {
 		return
 	}
 	g.learned[kind] = true
-	last.Queue(insertDictionarySQL, validText(kind), content)
+	last.Queue(insertDictionarySQL, pack.ValidText(kind), content)
 }
 
 // spanBits is the number of bits of a document number within one span.
@@ -356,7 +373,7 @@ func (g *group) count(in *incoming) {
 	g.counters.add(at, countRecords, d.Agency, string(record.Rejected), d.Rejected)
 	g.counters.add(at, countRecords, d.Agency, string(record.Duplicate), d.Duplicates)
 
-	k := spanKey{in.no >> spanBits, validText(d.Agency), validText(in.types)}
+	k := spanKey{in.no >> spanBits, pack.ValidText(d.Agency), pack.ValidText(in.types)}
 	s, ok := g.spans[k]
 	if !ok {
 		s.earliest, s.latest = at, at

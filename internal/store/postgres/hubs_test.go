@@ -42,12 +42,14 @@ func startAtOnce(t *testing.T, server *pgtest.Server) {
 		require.NoError(t, s.Ready(t.Context()))
 		require.NoError(t, s.Record(t.Context(), storetest.NewEntry("customs", 1)))
 	}
-	var migrations, partitions int
+	var done, partitions int
 	require.NoError(t, hubs[0].pool.QueryRow(t.Context(), `SELECT
 		(SELECT count(*) FROM goose_db_version WHERE version_id > 0),
 		(SELECT count(*) FROM pg_inherits WHERE inhparent IN ('documents'::regclass, 'keys'::regclass, 'deliveries'::regclass))`).
-		Scan(&migrations, &partitions))
-	require.Equal(t, 1, migrations)
+		Scan(&done, &partitions))
+	files, err := migrations.ReadDir("migrations")
+	require.NoError(t, err)
+	require.Len(t, files, done)
 	require.Equal(t, 3*(1+1+1+monthsAhead), partitions, "the default one, last month's, this one's, the coming ones'")
 }
 

@@ -61,7 +61,7 @@ func optional(s string) *string {
 	if s == "" {
 		return nil
 	}
-	s = validText(s)
+	s = pack.ValidText(s)
 	return &s
 }
 

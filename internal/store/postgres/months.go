@@ -126,7 +126,10 @@ type querier interface {
 
 func (*Store) hasMonth(ctx context.Context, q querier, m month) (bool, error) {
 	var there bool
-	err := q.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", "documents_"+m.name()).Scan(&there)
+	// to_regclass would not do: after waiting for the lock it may still answer from
+	// a cache that does not know what the other hub made.
+	err := q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace)",
+		"documents_"+m.name()).Scan(&there)
 	if err != nil {
 		return false, fmt.Errorf("looking for the partition of %s: %w", m.name(), err)
 	}

@@ -79,8 +79,19 @@ const (
 // Open opens the store at a PostgreSQL address (postgres://user:password@host:port/database,
 // with pgx's parameters, among them search_path for a schema of its own) and
 // brings the schema up to date. Several hubs may do so at once. The context bounds
-// Open alone.
+// Open alone. It returns ErrImporting while an Import is under way.
 func Open(ctx context.Context, address string, log *zap.Logger) (*Store, error) {
+	s, err := open(ctx, address, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.importing(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, address string, log *zap.Logger) (*Store, error) {
 	config, err := parse(address)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,6 +34,7 @@ type incoming struct {
 
 	// What the lane decided; no is the document's number.
 	no       int64
+	recorded time.Time
 	document store.Document
 	verdicts []pack.Verdict
 }

@@ -36,15 +36,17 @@ type row struct {
 }
 
 // scanDocument reads a row but leaves the records packed. The bytes are valid
-// until the next step of the rows.
-func scanDocument(from *sql.Rows) (d *row, verdicts, content sql.RawBytes, err error) {
+// until the next step of the rows; more are columns after those of rowColumns.
+func scanDocument(from *sql.Rows, more ...any) (d *row, verdicts, content sql.RawBytes, err error) {
 	d = &row{}
 	o := &d.document
 	var id, sum, of sql.RawBytes
 	var received int64
 	var status int
-	err = from.Scan(&d.no, &id, &o.Agency, &o.Adapter, &o.Message, &o.Door, &o.Name, &received, &d.recorded, &sum, &o.Size, &status, &of,
-		&o.Accepted, &o.Rejected, &o.Duplicates, &o.Errors, &verdicts, &content)
+	err = from.Scan(append([]any{
+		&d.no, &id, &o.Agency, &o.Adapter, &o.Message, &o.Door, &o.Name, &received, &d.recorded, &sum, &o.Size, &status, &of,
+		&o.Accepted, &o.Rejected, &o.Duplicates, &o.Errors, &verdicts, &content,
+	}, more...)...)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("reading a document: %w", err)
 	}

@@ -1,4 +1,4 @@
-package postgres
+package pack_test
 
 import (
 	"strings"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"tongqu/internal/store/pack"
 )
 
 func TestValidText(t *testing.T) {
@@ -15,10 +17,10 @@ func TestValidText(t *testing.T) {
 		if rapid.Bool().Draw(t, "valid") {
 			in = rapid.String().Draw(t, "text")
 		}
-		out := validText(in)
+		out := pack.ValidText(in)
 		require.True(t, utf8.ValidString(out))
 		require.NotContains(t, out, "\x00")
-		require.Equal(t, out, validText(out))
+		require.Equal(t, out, pack.ValidText(out))
 		if utf8.ValidString(in) && !strings.Contains(in, "\x00") {
 			require.Equal(t, in, out)
 		}
