@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,9 +19,10 @@ import (
 
 func newStore(o *options) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "store", Short: "Move the store", Args: usage(cobra.NoArgs), RunE: help,
+		Use: "store", Short: "Move the store, drop what is too old", Args: usage(cobra.NoArgs), RunE: help,
+		Example: "  tongqu store copy --to postgres://tongqu@db.example/tongqu\n  tongqu store prune --before 2026-01",
 	}
-	cmd.AddCommand(newStoreCopy(o))
+	cmd.AddCommand(newStoreCopy(o), newStorePrune(o))
 	return cmd
 }
 
@@ -34,13 +36,14 @@ func newStoreCopy(o *options) *cobra.Command {
 	var c copying
 	cmd := &cobra.Command{
 		Use: "copy", Short: "Move a hub's SQLite store to PostgreSQL", Args: usage(cobra.NoArgs),
-		Long: `Copy brings all that the SQLite store of a stopped hub holds into an empty PostgreSQL database:
-documents as they came, records with their ids and order, deliveries, the balance. Then it reads
-both, and compares counts and a hash over everything. Interrupted, it goes on when it is started
-again; until it is done no hub opens the database. The SQLite store is only read.
+		Long: `Copy brings all that the SQLite store of a stopped hub holds into an empty PostgreSQL
+database: documents as they came, records with their ids and order, deliveries, the
+balance. Then it reads both, and compares counts and a hash over everything.
+Interrupted, it goes on when it is started again; until it is done no hub opens the
+database. The SQLite store is only read.
 
-A new Kafka does not have what the old one still held, so records of the last days wait to be
-published again (--republish); what was delivered is not delivered again.`,
+A new Kafka does not have what the old one still held, so records of the last days wait
+to be published again (--republish); what was delivered is not delivered again.`,
 		Example: `  PGPASSWORD=… tongqu store copy --data /var/lib/tongqu --to postgres://tongqu@db.example/tongqu
   # then set store.url and kafka.brokers, and start the hubs`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -122,4 +125,45 @@ func (c *copying) copy(ctx context.Context, cmd *cobra.Command, from *sqlite.Sto
 	fmt.Fprintf(cmd.OutOrStdout(), "moved %d documents, %d records, %d deliveries in %s\nsame on both sides: sha256 %x\n",
 		account.Documents, account.Records, account.Deliveries, time.Since(start).Round(time.Second/10), account.Hash)
 	return nil
+}
+
+func newStorePrune(o *options) *cobra.Command {
+	var before string
+	cmd := &cobra.Command{
+		Use: "prune", Short: "Drop the months before a month from PostgreSQL", Args: usage(cobra.NoArgs),
+		Long: `Prune drops the partitions of the months before the one given: their documents, records
+and deliveries. It drops nothing while a record of them is not published or a delivery
+waits; parked deliveries go with their records. What is dropped is not recognised any
+more when it comes again. The balance keeps its counts. Hubs may run meanwhile. To have
+hubs do it by themselves, set store.keepMonths.`,
+		Example: "  tongqu store prune --config /etc/tongqu/tongqu.yaml --before 2026-01",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			month, err := time.Parse("2006-01", before)
+			if err != nil {
+				return usageError{fmt.Errorf("--before is a month such as 2026-01, not %q", before)}
+			}
+			config, err := o.loadConfig()
+			if err != nil {
+				return err
+			}
+			if config.Store.URL == "" {
+				return usageError{errors.New("only a PostgreSQL store can be pruned, and store.url names none")}
+			}
+			s, err := postgres.Open(cmd.Context(), string(config.Store.URL), zap.NewNop())
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.Close() }()
+			dropped, err := s.DropBefore(cmd.Context(), month)
+			for _, m := range dropped {
+				fmt.Fprintf(cmd.OutOrStdout(), "dropped %s\n", strings.ReplaceAll(m, "_", "-"))
+			}
+			if err == nil && len(dropped) == 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "nothing is older than %s\n", before)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&before, "before", "", "the first month that is kept, e.g. 2026-01")
+	return cmd
 }

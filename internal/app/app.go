@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,8 @@ type App struct {
 	delivery *delivery.Delivery
 	intake   *intake.Intake
 	maskers  map[string]*directory.Masker
+
+	leads atomic.Bool // this hub's relay works
 }
 
 // New loads adapters and directory and checks them; it opens nothing yet but
@@ -116,8 +119,9 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	work.Go(func() error {
 		a.awaitTopics(workCtx)
 		both, bothCtx := errgroup.WithContext(workCtx)
-		both.Go(func() error { return a.store.Lease(bothCtx, "relay", a.relay.Run) })
+		both.Go(func() error { return a.store.Lease(bothCtx, "relay", a.lead) })
 		both.Go(func() error { return a.delivery.Run(bothCtx) })
+		both.Go(func() error { return a.retain(bothCtx) })
 		return both.Wait()
 	})
 	outer, outerCtx := errgroup.WithContext(ctx)
@@ -151,6 +155,13 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	err = errors.Join(err, work.Wait())
 	a.log.Info("stopped")
 	return err
+}
+
+// lead relays as long as this hub is the one that does.
+func (a *App) lead(ctx context.Context) error {
+	a.leads.Store(true)
+	defer a.leads.Store(false)
+	return a.relay.Run(ctx)
 }
 
 // open opens store and bus and makes the parts that work on them.

@@ -46,6 +46,8 @@ type FoldersConfig struct {
 // hold a password; without one the store is in the data folder.
 type StoreConfig struct {
 	URL conf.Secret `yaml:"url"`
+	// KeepMonths is how many whole months before this one PostgreSQL keeps; 0 keeps all.
+	KeepMonths int `yaml:"keepMonths"`
 }
 
 // IntakeConfig bounds what the doors take.
@@ -126,6 +128,9 @@ func (c *Config) Validate(file string) error {
 	check(c.Data != "", "data is empty")
 	scheme, _, _ := strings.Cut(string(c.Store.URL), "://")
 	check(slices.Contains([]string{"", "postgres", "postgresql"}, scheme), "store.url must be empty or begin with postgres://")
+	check(c.Store.URL == "" || len(c.Kafka.Brokers) > 0, "store.url needs kafka.brokers: several hubs may work on one database, and an embedded Kafka is one hub's alone")
+	check(c.Store.KeepMonths >= 0, "store.keepMonths must not be below 0")
+	check(c.Store.KeepMonths == 0 || c.Store.URL != "", "store.keepMonths needs store.url: a SQLite store keeps everything")
 	check(c.Intake.MaxBytes > 0, "intake.maxBytes must be above 0")
 	check(c.Intake.MaxInFlightBytes >= c.Intake.MaxBytes, "intake.maxInFlightBytes must be at least intake.maxBytes")
 	check(c.Intake.Rate >= 0, "intake.rate must not be below 0")

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ import (
 	"tongqu/internal/directory"
 	"tongqu/internal/relay"
 	"tongqu/internal/store"
+	"tongqu/internal/store/postgres"
 	"tongqu/internal/store/sqlite"
 )
 
@@ -24,9 +26,10 @@ type gauges struct {
 	store         store.Store
 	bus           bus.Bus
 	relay         *relay.Relay
+	leads         *atomic.Bool
 	subscriptions []*directory.Subscription
 
-	ok, unpublished, behind, failures, lag, pending, bytes, queue *prometheus.Desc
+	ok, unpublished, behind, failures, lag, pending, bytes, queue, connections, months, leader *prometheus.Desc
 }
 
 func newGauges(a *App) *gauges {
@@ -34,7 +37,7 @@ func newGauges(a *App) *gauges {
 		return prometheus.NewDesc("tongqu_"+name, help, labels, nil)
 	}
 	return &gauges{
-		store: a.store, bus: a.bus, relay: a.relay, subscriptions: a.directory.Subscriptions(),
+		store: a.store, bus: a.bus, relay: a.relay, leads: &a.leads, subscriptions: a.directory.Subscriptions(),
 
 		ok:          desc("scrape_ok", "1 when the part could be read for this scrape: store, kafka.", "part"),
 		unpublished: desc("relay_unpublished_records", "Accepted records that are not in Kafka yet."),
@@ -44,12 +47,15 @@ func newGauges(a *App) *gauges {
 		pending:     desc("subscription_pending_records", "Deliveries that are waiting (tried again by themselves) or parked (sent again on command).", "subscription", "status"),
 		bytes:       desc("store_bytes", "Size of the store's files: database, log.", "file"),
 		queue:       desc("store_queue", "Calls that wait to be written by the store."),
+		connections: desc("store_connections", "Open connections of this hub to PostgreSQL."),
+		months:      desc("store_months", "Months that have partitions in PostgreSQL, the coming ones included."),
+		leader:      desc("relay_leader", "1 at the hub whose relay works; the others wait to take over."),
 	}
 }
 
 // Describe sends what the gauges are.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.ok, g.unpublished, g.behind, g.failures, g.lag, g.pending, g.bytes, g.queue} {
+	for _, d := range []*prometheus.Desc{g.ok, g.unpublished, g.behind, g.failures, g.lag, g.pending, g.bytes, g.queue, g.connections, g.months, g.leader} {
 		ch <- d
 	}
 }
@@ -62,6 +68,11 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	state := g.relay.State()
+	leader := 0.0
+	if g.leads.Load() {
+		leader = 1
+	}
+	send(g.leader, leader)
 	send(g.behind, state.Behind(time.Now()).Seconds())
 	send(g.failures, float64(state.Failures))
 	send(g.ok, g.collectStore(ctx, send), "store")
@@ -72,11 +83,21 @@ type sendGauge func(d *prometheus.Desc, v float64, labels ...string)
 
 // collectStore returns 1, or 0 when the store cannot be read.
 func (g *gauges) collectStore(ctx context.Context, send sendGauge) float64 {
-	if s, ok := g.store.(*sqlite.Store); ok {
+	switch s := g.store.(type) {
+	case *sqlite.Store:
 		stats := s.Stats()
 		send(g.bytes, float64(stats.FileBytes), "database")
 		send(g.bytes, float64(stats.LogBytes), "log")
 		send(g.queue, float64(stats.Queue))
+	case *postgres.Store:
+		stats, err := s.Stats(ctx)
+		if err != nil {
+			return 0
+		}
+		send(g.bytes, float64(stats.Bytes), "database")
+		send(g.queue, float64(stats.Queue))
+		send(g.connections, float64(stats.Connections))
+		send(g.months, float64(stats.Months))
 	}
 	b, err := g.store.Balance(ctx, time.Time{})
 	if err != nil {

@@ -179,15 +179,24 @@ func (s *Store) Ready(ctx context.Context) error {
 	return s.recording.do(ctx, nil, 0)
 }
 
-// Stats says how busy the store is.
+// Stats says how busy the store is, and how large.
 type Stats struct {
-	Queue       int // calls that wait to be recorded
-	Connections int // open ones
+	Queue       int   // calls of this hub that wait to be recorded
+	Connections int   // open ones of this hub
+	Bytes       int64 // all months of documents, keys and deliveries, with their indexes
+	Months      int   // that have partitions
 }
 
+const sizeSQL = `SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint, count(*) FILTER (WHERE root = 'documents' AND isleaf) - 1
+	FROM (VALUES ('documents'), ('keys'), ('deliveries')) AS t (root), pg_partition_tree(root::regclass)`
+
 // Stats returns the numbers of the moment.
-func (s *Store) Stats() Stats {
-	return Stats{Queue: len(s.recording.jobs), Connections: int(s.pool.Stat().TotalConns())}
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	st := Stats{Queue: len(s.recording.jobs), Connections: int(s.pool.Stat().TotalConns())}
+	if err := s.pool.QueryRow(ctx, sizeSQL).Scan(&st.Bytes, &st.Months); err != nil {
+		return st, fmt.Errorf("measuring the store: %w", err)
+	}
+	return st, nil
 }
 
 // Close finishes what was begun and closes the connections. Calls that come later
