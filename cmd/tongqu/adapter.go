@@ -44,7 +44,7 @@ func newAdapterList(o *options) *cobra.Command {
 			}
 			tb := table.New("ADAPTER", "MESSAGE", "CANONICAL", "名称", "NAME")
 			for _, a := range r.Adapters() {
-				for _, t := range a.Types {
+				for _, t := range a.Types() {
 					tb.Add(a.Name, "record", t, a.Title.ZH, a.Title.EN)
 				}
 				for _, m := range a.Messages() {

@@ -34,9 +34,10 @@ func newSimulate(o *options) *cobra.Command {
 		Use:   "simulate [AGENCY...]",
 		Short: "Run simulated agencies that answer what the hub delivers",
 		Long: `Simulate runs stand-ins for agencies, all of them or the ones named: ` + strings.Join(names, ", ") + `.
-Each takes what the hub delivers to http://LISTEN/AGENCY in the agency's real format, checks it
-with the schemas of that format, and sends its receipts to the hub over time. The same seed gives
-the same document the same answers. A subscription names the address as its HTTP endpoint.`,
+Each takes what the hub delivers to http://LISTEN/AGENCY in the agency's real format,
+checks it with the schemas of that format, and sends its receipts to the hub over time.
+The same seed gives the same document the same answers. A subscription names the address
+as its HTTP endpoint.`,
 		Example: `  tongqu simulate                                   # all, for the demo agencies of a hub on this machine
   tongqu simulate customs --pace 100ms --seed 7
   tongqu simulate customs --slow 5s --wrong 0.1     # slow to accept; one answer in ten is cut off

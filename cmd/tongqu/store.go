@@ -44,7 +44,7 @@ database. The SQLite store is only read.
 
 A new Kafka does not have what the old one still held, so records of the last days wait
 to be published again (--republish); what was delivered is not delivered again.`,
-		Example: `  PGPASSWORD=… tongqu store copy --data /var/lib/tongqu --to postgres://tongqu@db.example/tongqu
+		Example: `  PGPASSWORD=… tongqu store copy --data data --to postgres://tongqu@db.example/tongqu
   # then set store.url and kafka.brokers, and start the hubs`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.to == "" {

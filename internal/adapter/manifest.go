@@ -34,9 +34,8 @@ type Manifest struct {
 	Messages   []MessageManifest `yaml:"messages"`
 	Deviations []Deviation       `yaml:"deviations"`
 	Envelope   *Envelope         `yaml:"envelope"`
-	// Identity marks an adapter whose documents are canonical records already, of these types.
-	Identity bool     `yaml:"identity"`
-	Types    []string `yaml:"types"`
+	// Identity marks an adapter whose documents are canonical records already, of any type.
+	Identity bool `yaml:"identity"`
 }
 
 // MessageManifest is one message of an adapter.
@@ -98,9 +97,6 @@ func (m *Manifest) lint(file, folder string) conf.Problems {
 	}
 	if m.Format != "xml" && m.Format != "json" {
 		add("format must be xml or json, not %q", m.Format)
-	}
-	if m.Identity == (len(m.Types) == 0) {
-		add("identity and types go together")
 	}
 	if !m.Identity && len(m.Messages) == 0 {
 		add("no messages")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,6 +25,9 @@ type Adapter struct {
 
 // Messages returns the adapter's messages in the order of the manifest.
 func (a *Adapter) Messages() []*Message { return a.messages }
+
+// Types returns the canonical types of an identity adapter, sorted.
+func (a *Adapter) Types() []string { return slices.Sorted(maps.Keys(a.types)) }
 
 // Message is one message of an adapter with its schemas and its table.
 type Message struct {
@@ -117,7 +121,7 @@ func (r *Registry) loadAdapter(files fs.FS, folder string) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading adapter %s: %w", folder, err)
 	}
-	a := &Adapter{types: map[string]*schema.Schema{}}
+	a := &Adapter{}
 	if err := conf.Decode(file, data, &a.Manifest); err != nil {
 		return nil, err
 	}
@@ -125,13 +129,8 @@ func (r *Registry) loadAdapter(files fs.FS, folder string) (*Adapter, error) {
 	add := func(format string, args ...any) {
 		problems = append(problems, conf.Problem{File: file, Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)})
 	}
-	for _, t := range a.Types {
-		s, ok := r.schemas.Schema("canonical/" + t)
-		if !ok {
-			add("no canonical schema %s", t)
-			continue
-		}
-		a.types[t] = s
+	if a.Identity {
+		a.types = r.canonical()
 	}
 	for _, mm := range a.Manifest.Messages {
 		m, err := r.loadMessage(files, a, mm)
@@ -211,6 +210,19 @@ func (r *Registry) Message(id string) *Message {
 	return a.message(message)
 }
 
+// canonical returns the schemas of all canonical types. What has no keys is no
+// type of records: the shared definitions.
+func (r *Registry) canonical() map[string]*schema.Schema {
+	types := map[string]*schema.Schema{}
+	for _, id := range r.schemas.IDs() {
+		name, ok := strings.CutPrefix(id, "canonical/")
+		if s, _ := r.schemas.Schema(id); ok && len(s.Shape().Keys) > 0 {
+			types[name] = s
+		}
+	}
+	return types
+}
+
 // Canonical returns the schema of a canonical type such as trade.order.v1.
 func (r *Registry) Canonical(canonicalType string) (*schema.Schema, bool) {
 	return r.schemas.Schema("canonical/" + canonicalType)
@@ -220,7 +232,7 @@ func (r *Registry) Canonical(canonicalType string) (*schema.Schema, bool) {
 func (r *Registry) Types() []string {
 	var types []string
 	for _, a := range r.adapters {
-		types = append(types, a.Types...)
+		types = append(types, a.Types()...)
 		for _, m := range a.messages {
 			if m.Table != nil {
 				types = append(types, m.Table.Canonical())
