@@ -56,7 +56,7 @@ func (t *Translation) take(a *Adapter, item *wire.Node) {
 	rec.Type = kind.Text
 	canonical, ok := a.types[kind.Text]
 	if !ok {
-		refuse(fault.New(fault.SchemaEnum, kind.Place(), kind.Text, a.Types()))
+		refuse(fault.New(fault.TypeUnknown, kind.Place(), kind.Text, kind.Text))
 		return
 	}
 	if value == nil {

@@ -35,6 +35,7 @@ const (
 	EnvelopeInvalid   Code = "ENVELOPE_INVALID"
 	EnvelopeTooNested Code = "ENVELOPE_TOO_NESTED"
 	NoRecords         Code = "DOCUMENT_NO_RECORDS"
+	TypeUnknown       Code = "DOCUMENT_TYPE_UNKNOWN"
 
 	// Checking against a schema.
 	SchemaRequired   Code = "SCHEMA_REQUIRED"
@@ -116,6 +117,7 @@ var texts = map[Code]text{
 	EnvelopeInvalid:   {"信封内容无法取出：{0}", "the envelope cannot be opened: {0}"},
 	EnvelopeTooNested: {"信封嵌套超过 {0} 层", "envelopes are nested deeper than {0}"},
 	NoRecords:         {"报文中没有 {0}", "the document holds no {0}"},
+	TypeUnknown:       {"没有规范类型 {0}", "there is no canonical type {0}"},
 
 	SchemaRequired:   {"缺少必填项 {0}", "required {0} is missing"},
 	SchemaUnexpected: {"不应出现 {0}", "{0} is not expected here"},
