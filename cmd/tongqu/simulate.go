@@ -38,7 +38,7 @@ Each takes what the hub delivers to http://LISTEN/AGENCY in the agency's real fo
 checks it with the schemas of that format, and sends its receipts to the hub over time.
 The same seed gives the same document the same answers. A subscription names the address
 as its HTTP endpoint.`,
-		Example: `  tongqu simulate                                # all, for the demo agencies of a local hub
+		Example: `  tongqu simulate                               # all, for the demo agencies of a local hub
   tongqu simulate customs --pace 100ms --seed 7
   tongqu simulate customs --slow 5s --wrong 0.1  # slow to accept; one in ten cut off
   tongqu simulate customs --url https://hub.example --agency-token customs=TOKEN`,
