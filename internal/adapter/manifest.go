@@ -27,7 +27,8 @@ type Manifest struct {
 	// Format is xml or json.
 	Format string `yaml:"format"`
 	// Charset is what the adapter writes; reading accepts any.
-	Charset   string `yaml:"charset"`
+	Charset string `yaml:"charset"`
+	// Namespace is that of the messages' root elements, as their schemas say it.
 	Namespace string `yaml:"namespace"`
 	// Prefixes maps namespace URIs to the prefixes the adapter writes; "" is the default namespace.
 	Prefixes   map[string]string `yaml:"prefixes"`
@@ -40,10 +41,10 @@ type Manifest struct {
 
 // MessageManifest is one message of an adapter.
 type MessageManifest struct {
-	// Name is the wire schema and table, and the root element of XML messages.
+	// Name is the wire schema and the table. The root element is the schema's.
 	Name  string `yaml:"name"`
 	Title Title  `yaml:"title"`
-	// Match tells apart messages of one root: wire path → value.
+	// Match tells apart messages of one root: wire path → value, "*" for any.
 	Match      map[string]string `yaml:"match"`
 	Receipt    *Receipt          `yaml:"receipt"`
 	Prefixes   map[string]string `yaml:"prefixes"`

@@ -41,14 +41,6 @@ type Message struct {
 	answer    *Message // the message of Receipt
 }
 
-// root is the name of the message's root: a JSON document's has none.
-func (m *Message) root() string {
-	if m.Adapter.Format == "json" {
-		return ""
-	}
-	return m.Name
-}
-
 // ID is ADAPTER/MESSAGE.
 func (m *Message) ID() string { return m.Adapter.Name + "/" + m.Name }
 
@@ -88,9 +80,13 @@ func Load(files fs.FS, limits wire.Limits) (*Registry, error) {
 		default:
 			r.adapters = append(r.adapters, a)
 			for _, m := range a.messages {
-				r.byRoot[m.root()] = append(r.byRoot[m.root()], m)
+				root := m.Wire.Shape().Root
+				r.byRoot[root] = append(r.byRoot[root], m)
 			}
 		}
+	}
+	for _, ms := range r.byRoot { // the most demanding message is tried first
+		slices.SortStableFunc(ms, func(a, b *Message) int { return len(b.Match) - len(a.Match) })
 	}
 	return r, problems.Or()
 }
@@ -143,6 +139,9 @@ func (r *Registry) loadAdapter(files fs.FS, folder string) (*Adapter, error) {
 		default:
 			a.messages = append(a.messages, m)
 		}
+	}
+	if a.Namespace != "" && !slices.ContainsFunc(a.messages, func(m *Message) bool { return m.Wire.Shape().Namespace == a.Namespace }) {
+		add("namespace %s is that of no message's schema (x-namespace)", a.Namespace)
 	}
 	for _, m := range a.messages {
 		if m.Receipt != nil {
@@ -241,63 +240,4 @@ func (r *Registry) Types() []string {
 	}
 	slices.Sort(types)
 	return slices.Compact(types)
-}
-
-// Lint proves every table of every adapter (or of the one named) complete.
-func (r *Registry) Lint(name string) conf.Problems {
-	var ps conf.Problems
-	for _, a := range r.adapters {
-		if name != "" && a.Name != name {
-			continue
-		}
-		for _, m := range a.messages {
-			if m.Table != nil {
-				ps = append(ps, m.Table.Lint()...)
-			}
-		}
-	}
-	return ps
-}
-
-// recognise finds the message of a document by namespace and root, then by what
-// Match demands; a root known under another namespace is taken too, and the
-// schema then says what is wrong. only, where given, names the adapter.
-func (r *Registry) recognise(root *wire.Node, only string) *Message {
-	var near *Message
-	for _, m := range r.byRoot[root.Name] {
-		if only != "" && m.Adapter.Name != only || !m.matches(root) {
-			continue
-		}
-		if root.Space == m.Adapter.Namespace {
-			return m
-		}
-		if near == nil {
-			near = m
-		}
-	}
-	return near
-}
-
-func (m *Message) matches(root *wire.Node) bool {
-	for path, want := range m.Match {
-		if n := find(root, path); n == nil || strings.TrimSpace(n.Text) != want {
-			return false
-		}
-	}
-	return true
-}
-
-// find follows a wire path of plain steps from n, taking the first of repeated elements.
-func find(n *wire.Node, path string) *wire.Node {
-	for step := range strings.SplitSeq(path, "/") {
-		if name, ok := strings.CutPrefix(step, "@"); ok {
-			n = n.Attribute(name)
-		} else {
-			n = n.Child(step)
-		}
-		if n == nil {
-			return nil
-		}
-	}
-	return n
 }

@@ -47,7 +47,7 @@ func TestLoadProblems(t *testing.T) {
 		{name: "unknown key", old: "each:", new: "eech:", want: []string{`mappings/demo/x.yaml:3:1: unknown key "eech"; did you mean "each"?`}},
 		{name: "key twice", old: "each: Truck", new: "each: Truck\neach: Truck", want: []string{`mappings/demo/x.yaml:4:1: key "each" stands twice (first on line 3)`}},
 		{name: "missing key", old: "canonical: demo.truck.v1\n", want: []string{`mappings/demo/x.yaml:1:1: "canonical" is missing`}},
-		{name: "wrong message", old: "message: Transport", new: "message: Transprot", want: []string{"mappings/demo/x.yaml:1:10: the schema's root element is Transport"}},
+		{name: "wrong message", old: "message: Transport", new: "message: Transprot", want: []string{"mappings/demo/x.yaml:1:10: the schema is that of message Transport"}},
 		{name: "unknown type", old: "demo.truck.v1", new: "demo.car.v1", want: []string{`mappings/demo/x.yaml:2:12: no canonical type "demo.car.v1"`}},
 		{name: "each", old: "each: Truck", new: "each: Trunk", want: []string{`mappings/demo/x.yaml:3:7: wire path "Trunk": no "Trunk"; did you mean "Truck"?`}},
 		{name: "fields no mapping", old: "fields:\n  plate: plate\n  sentOn: {at: /sent, as: date(20060102)}\n", new: "fields: [a]\n", want: []string{"mappings/demo/x.yaml:4:9: must be a mapping"}},

@@ -131,8 +131,8 @@ func (t *Table) parse(p *parser, root *yaml.Node) {
 func (p *parser) head(sections map[string]*yaml.Node) {
 	t := p.table
 	var ok bool
-	if t.message, ok = p.text(sections["message"]); ok && t.wire.Root != "" && t.message != t.wire.Root {
-		p.problem(sections["message"], "the schema's root element is %s", t.wire.Root)
+	if t.message, ok = p.text(sections["message"]); ok && t.message != t.name {
+		p.problem(sections["message"], "the schema is that of message %s", t.name)
 	}
 	if t.canonical, ok = p.text(sections["canonical"]); ok {
 		if s := p.canonical(t.canonical); s != nil {

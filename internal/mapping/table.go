@@ -34,6 +34,7 @@ package mapping
 import (
 	"fmt"
 	"io/fs"
+	"path"
 	"sync"
 
 	"tongqu/internal/codes"
@@ -45,6 +46,7 @@ import (
 // read-only and safe for concurrent use.
 type Table struct {
 	file      string
+	name      string // of the wire schema: the message
 	message   string
 	canonical string
 	wire      *schema.Shape
@@ -148,7 +150,7 @@ func Load(fsys fs.FS, name string, wire *schema.Schema, canonical func(string) *
 	if root == nil {
 		return nil, conf.Problems{{File: file, Line: 1, Column: 1, Message: "the table is empty"}}
 	}
-	t := &Table{file: file, wire: wire.Shape()}
+	t := &Table{file: file, name: path.Base(wire.ID()), wire: wire.Shape()}
 	p := parser{table: t, lists: lists, canonical: canonical}
 	t.parse(&p, root)
 	if err := p.problems.Or(); err != nil {
