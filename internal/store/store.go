@@ -243,6 +243,7 @@ type Store interface {
 	Outbox
 	Reader
 	Deliveries
+	Inquiries
 	Leases
 	// Rewind takes back that the records of the documents received since were
 	// published, so that Unpublished gives them again, and returns how many they are.

@@ -31,12 +31,14 @@ type Source interface {
 	Walk(ctx context.Context, after int64, visit func(*pack.Held) error) error
 	// WalkDeliveries visits every delivery, by subscription, document and index.
 	WalkDeliveries(ctx context.Context, visit func(*store.Delivery) error) error
+	// WalkInquiries visits every inquiry, the oldest first.
+	WalkInquiries(ctx context.Context, visit func(*store.Inquiry) error) error
 	// Books returns what was counted and published.
 	Books(ctx context.Context) (pack.Books, error)
 }
 
 // Account is what a store holds: how much, and a hash over all of it in order,
-// documents with their bytes and numbers, records, deliveries, sums, batches.
+// documents with their bytes and numbers, records, deliveries, inquiries, sums, batches.
 type Account struct {
 	Documents, Records, Deliveries int64
 	Hash                           [32]byte
@@ -52,6 +54,9 @@ type Progress func(stage string, documents int64)
 // was delivered is not delivered again. Nothing may write to from meanwhile.
 func Copy(ctx context.Context, from Source, to *postgres.Import, republish time.Time, progress Progress) (Account, error) {
 	if err := documents(ctx, from, to, progress); err != nil {
+		return Account{}, err
+	}
+	if err := inquiries(ctx, from, to); err != nil {
 		return Account{}, err
 	}
 	books, err := from.Books(ctx)
@@ -105,6 +110,24 @@ func documents(ctx context.Context, from Source, to *postgres.Import, progress P
 	return write()
 }
 
+// inquiries brings them all; those that have arrived are written again.
+func inquiries(ctx context.Context, from Source, to *postgres.Import) error {
+	var batch []store.Inquiry
+	err := from.WalkInquiries(ctx, func(q *store.Inquiry) error {
+		batch = append(batch, *q)
+		if len(batch) < batchDocuments {
+			return nil
+		}
+		err := to.SaveInquiries(ctx, batch)
+		batch = batch[:0]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return to.SaveInquiries(ctx, batch)
+}
+
 // deliveries are those of a store, one by one.
 func deliveries(ctx context.Context, from Source) iter.Seq2[*store.Delivery, error] {
 	return func(yield func(*store.Delivery, error) bool) {
@@ -142,6 +165,15 @@ func Count(ctx context.Context, s Source, progress func(documents int64)) (Accou
 		a.Deliveries++
 		sum.text(d.Subscription, d.RecordID, string(d.Status), pack.ValidText(d.Detail))
 		sum.number(int64(d.Attempts), d.At.UnixMicro())
+		return nil
+	})
+	if err != nil {
+		return a, err
+	}
+	err = s.WalkInquiries(ctx, func(q *store.Inquiry) error {
+		sum.text(q.ID, q.Agency, q.Resource, pack.ValidText(q.Purpose), string(q.Status), string(q.Source), pack.ValidText(q.Outcome), q.CachedFrom)
+		sum.text(string(q.Fingerprint), string(q.Request), string(q.Answer), string(q.Errors))
+		sum.number(q.At.UnixMicro(), q.Took.Microseconds())
 		return nil
 	})
 	if err != nil {

@@ -78,6 +78,9 @@ func fill(t *testing.T, s store.Store) {
 		}
 	}
 	require.NoError(t, s.SaveDeliveries(ctx, deliveries))
+	for n := range 3 {
+		require.NoError(t, s.SaveInquiries(ctx, []store.Inquiry{storetest.NewInquiry("platform", n)}))
+	}
 	require.Greater(t, len(ids), 100)
 }
 
@@ -189,6 +192,12 @@ func sameListings(t *testing.T, a, b store.Store) {
 	copied, err := b.Deliveries(ctx, store.DeliveryQuery{Limit: 1000})
 	require.NoError(t, err)
 	require.Equal(t, page.Items, copied.Items)
+	asked, err := a.Inquiries(ctx, store.InquiryQuery{})
+	require.NoError(t, err)
+	require.Len(t, asked.Items, 3)
+	moved, err := b.Inquiries(ctx, store.InquiryQuery{})
+	require.NoError(t, err)
+	require.Equal(t, asked.Items, moved.Items)
 	id := page.Items[0].RecordID
 	timeline, err := a.Timeline(ctx, id)
 	require.NoError(t, err)

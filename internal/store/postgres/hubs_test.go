@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -51,6 +52,13 @@ func startAtOnce(t *testing.T, server *pgtest.Server) {
 	require.NoError(t, err)
 	require.Len(t, files, done)
 	require.Equal(t, 3*(1+1+1+monthsAhead), partitions, "the default one, last month's, this one's, the coming ones'")
+
+	// During a rolling upgrade a newer hub has migrated the schema, and an older one starts.
+	_, err = hubs[0].pool.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
+	require.NoError(t, err)
+	older, err := Open(t.Context(), hubs[0].pool.Config().ConnString(), testLog(t))
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(older.Record(t.Context(), storetest.NewEntry("customs", 2)), older.Close()))
 }
 
 // twoHubs has two hubs record the same orders, in the same and in other bytes, and

@@ -17,8 +17,8 @@ import (
 var ErrUnfinished = errors.New("not everything is published and delivered")
 
 // DropBefore forgets the documents whose ids were made in the months (UTC) before
-// the one that t is in, with their records, keys and deliveries, and returns the
-// months dropped, e.g. "2026_03". It refuses with ErrUnfinished, and drops nothing,
+// the one that t is in, with their records, keys and deliveries, and the inquiries of
+// those months, and returns the months dropped, e.g. "2026_03". It refuses with ErrUnfinished, and drops nothing,
 // when a record of them waits to be published or a delivery waits to be repeated;
 // parked deliveries are dropped.
 //
@@ -134,6 +134,7 @@ func (s *Store) dropRest(ctx context.Context, keep month, bound uuid.UUID) error
 	b.Queue("DELETE FROM documents_other WHERE id < $1", bound)
 	b.Queue("DELETE FROM keys_other WHERE month < $1", int(keep))
 	b.Queue("DELETE FROM deliveries_other WHERE document < $1", bound)
+	b.Queue("DELETE FROM inquiries WHERE id < $1", bound)
 	b.Queue("DELETE FROM published WHERE last < (SELECT min(no) FROM documents) AND last < (SELECT max(last) FROM published)")
 	b.Queue("DELETE FROM spans WHERE (span + 1) << $1 <= (SELECT min(no) FROM documents)", spanBits)
 	return s.pool.SendBatch(ctx, b).Close()

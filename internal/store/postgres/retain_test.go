@@ -86,11 +86,17 @@ func dropping(t *testing.T, server *pgtest.Server) {
 		require.NoError(t, err, "nothing is dropped yet")
 	}
 
+	asked, early := storetest.NewInquiry("platform", 1), storetest.NewInquiry("platform", 2)
+	early.ID = old.Document.ID
+	require.NoError(t, s.SaveInquiries(t.Context(), []store.Inquiry{asked, early}))
 	before, err := s.Balance(t.Context(), time.Time{})
 	require.NoError(t, err)
 	dropped, err := s.DropBefore(t.Context(), now)
 	require.NoError(t, err)
 	require.Equal(t, []string{this.add(-5).name(), this.add(-1).name()}, dropped)
+	inquiries, err := s.Inquiries(t.Context(), store.InquiryQuery{})
+	require.NoError(t, err)
+	require.Equal(t, []store.Inquiry{asked}, inquiries.Items)
 	for _, e := range all[:2] {
 		_, err := s.Document(t.Context(), e.Document.ID)
 		require.ErrorIs(t, err, store.ErrNotFound)

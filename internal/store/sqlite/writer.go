@@ -64,6 +64,7 @@ type writer struct {
 	insertRun, deleteRun             *sql.Stmt
 	insertBlock, deleteBlocks        *sql.Stmt
 	insertDictionary, probe          *sql.Stmt
+	saveInquiry                      *sql.Stmt
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -101,6 +102,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		{&w.deleteBlocks, deleteBlocksSQL},
 		{&w.insertDictionary, insertDictionarySQL},
 		{&w.probe, `UPDATE probe SET at = ?`},
+		{&w.saveInquiry, saveInquirySQL},
 	} {
 		if *p.stmt, err = conn.PrepareContext(ctx, p.query); err != nil { //nolint:sqlclosecheck // close closes them all
 			return nil, errors.Join(fmt.Errorf("preparing %q: %w", p.query, err), w.close())

@@ -32,6 +32,7 @@ func Run(t *testing.T, open Opener) {
 		{"listing", testListing},
 		{"balance", testBalance},
 		{"deliveries", testDeliveries},
+		{"inquiries", testInquiries},
 		{"rewind", testRewind},
 		{"leases", testLeases},
 		{"life", testLife},
