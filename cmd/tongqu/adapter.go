@@ -17,12 +17,12 @@ import (
 func newAdapter(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "adapter",
-		Short:   "List, lint, test and document the adapters; import an agency's XSD",
+		Short:   "List, start, lint, test and document adapters; import an agency's XSD",
 		Example: "  tongqu adapter list\n  tongqu adapter lint customs_ceb\n  tongqu adapter test --update\n  tongqu adapter schema agency.xsd --to schemas/agency",
 		Args:    usage(cobra.NoArgs),
 		RunE:    help,
 	}
-	cmd.AddCommand(newAdapterList(o), newAdapterLint(o), newAdapterTest(o), newAdapterDocs(o), newAdapterSchema(o))
+	cmd.AddCommand(newAdapterList(o), newAdapterNew(o), newAdapterLint(o), newAdapterTest(o), newAdapterDocs(o), newAdapterSchema(o))
 	return cmd
 }
 
