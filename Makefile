@@ -9,7 +9,7 @@ DATA    ?= data
 RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs clean ci
+.PHONY: help build run test test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs check-deploy clean ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ docs: build ## write the generated parts of the documentation
 
 check-docs: build ## fail when generated documentation is stale
 	$(BIN)/tongqu adapter docs --check
+
+check-deploy: ## hold deploy/ against Compose, Kubernetes, systemd, nginx and Prometheus (needs systemd, nginx, openssl, promtool)
+	cd deploy/check && TONGQU_DEPLOY=required $(GO) test -count=1 -timeout 15m ./...
 
 clean: ## remove what was built (not the data folder)
 	rm -rf $(BIN) dist

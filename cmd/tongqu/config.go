@@ -51,10 +51,14 @@ func newConfig(o *options) *cobra.Command {
 }
 
 func newDoctor(o *options) *cobra.Command {
-	return &cobra.Command{
+	var alive bool
+	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong: configuration, adapters, directory, and the hub if it runs", Args: usage(cobra.NoArgs),
 		Example: "  tongqu doctor\n  tongqu doctor --config /etc/tongqu/tongqu.yaml --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if alive {
+				return askAlive(cmd.Context(), o)
+			}
 			findings := diagnose(o)
 			findings.hub(cmd.Context(), o)
 			if err := findings.print(cmd.OutOrStdout(), o); err != nil {
@@ -63,6 +67,8 @@ func newDoctor(o *options) *cobra.Command {
 			return findings.verdict()
 		},
 	}
+	cmd.Flags().BoolVar(&alive, "alive", false, "only ask whether the hub answers, and say nothing; for the health check of a container")
+	return cmd
 }
 
 // print writes the findings as text or JSON.

@@ -103,6 +103,7 @@ func TestDoctor(t *testing.T) {
 	r := runCommand(t, "doctor", "--config", f)
 	require.Equal(t, 0, r.code, r.out)
 	require.Contains(t, r.out, "not running; "+free+" is free")
+	require.Equal(t, exitFailure, runCommand(t, "doctor", "--alive", "--config", f).code)
 
 	answer, status := `{"status":"ready","checks":{"store":"ok"}}`, http.StatusOK
 	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -123,6 +124,9 @@ func TestDoctor(t *testing.T) {
 	r = runCommand(t, "doctor", "--config", f, "--url", hub.URL, "-o", "json")
 	require.Equal(t, exitFindings, r.code)
 	require.Contains(t, r.out, "something else listens there")
+	require.Equal(t, exitFailure, runCommand(t, "doctor", "--alive", "--url", hub.URL).code)
+	status = http.StatusOK
+	require.Equal(t, ran{}, runCommand(t, "doctor", "--alive", "--url", hub.URL))
 }
 
 func TestToken(t *testing.T) {

@@ -115,25 +115,52 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
+// askAlive returns nil when the hub answers, whatever its parts say.
+func askAlive(ctx context.Context, o *options) error {
+	c, err := o.loadConfig()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	resp, err := ask(ctx, hubURL(o, &c)+"/healthz")
+	if err != nil {
+		return fmt.Errorf("the hub does not answer: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the hub answers %s", resp.Status)
+	}
+	return nil
+}
+
+// hubURL is where the hub should be.
+func hubURL(o *options, c *app.Config) string {
+	if o.url != "" {
+		return o.url
+	}
+	return "http://" + c.Listen
+}
+
+// ask reads an address once, and keeps no connection.
+func ask(ctx context.Context, address string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	return (&http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}).RoundTrip(req)
+}
+
 // hub asks the running hub how its parts are, or whether one could listen.
 func (fs *findings) hub(ctx context.Context, o *options) {
 	c, err := o.loadConfig()
 	if err != nil {
 		return
 	}
-	target := o.url
-	if target == "" {
-		target = "http://" + c.Listen
-	}
+	target := hubURL(o, &c)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target+"/readyz", nil)
-	if err != nil {
-		fs.add("hub", err, "")
-		return
-	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
-	resp, err := transport.RoundTrip(req)
+	resp, err := ask(ctx, target+"/readyz")
 	if err != nil {
 		ln, listenErr := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 		if listenErr == nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"tongqu/internal/app"
+	"tongqu/internal/store"
 	"tongqu/internal/store/move"
 	"tongqu/internal/store/postgres"
 	"tongqu/internal/store/sqlite"
@@ -19,10 +21,10 @@ import (
 
 func newStore(o *options) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "store", Short: "Move the store, drop what is too old", Args: usage(cobra.NoArgs), RunE: help,
+		Use: "store", Short: "Move the store, publish again, drop what is too old", Args: usage(cobra.NoArgs), RunE: help,
 		Example: "  tongqu store copy --to postgres://tongqu@db.example/tongqu\n  tongqu store prune --before 2026-01",
 	}
-	cmd.AddCommand(newStoreCopy(o), newStorePrune(o))
+	cmd.AddCommand(newStoreCopy(o), newStoreRepublish(o), newStorePrune(o))
 	return cmd
 }
 
@@ -125,6 +127,57 @@ func (c *copying) copy(ctx context.Context, cmd *cobra.Command, from *sqlite.Sto
 	fmt.Fprintf(cmd.OutOrStdout(), "moved %d documents, %d records, %d deliveries in %s\nsame on both sides: sha256 %x\n",
 		account.Documents, account.Records, account.Deliveries, time.Since(start).Round(time.Second/10), account.Hash)
 	return nil
+}
+
+func newStoreRepublish(o *options) *cobra.Command {
+	var since time.Duration
+	cmd := &cobra.Command{
+		Use: "republish", Short: "Have the records of the last hours published again", Args: usage(cobra.NoArgs),
+		Long: `Republish puts the records of the documents received in the given time back into the
+outbox: the hubs publish them again, with the same ids and in the same order. It is for a
+store that was restored to an earlier moment, and for a Kafka that lost what it held. What
+the store knows to be delivered is not delivered again. Stop the hubs first: it waits while
+a hub relays.`,
+		Example: "  tongqu store republish --config /etc/tongqu/tongqu.yaml --since 2h",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if since <= 0 {
+				return usageError{errors.New("--since is missing: how far back, such as 2h")}
+			}
+			config, err := o.loadConfig()
+			if err != nil {
+				return err
+			}
+			s, err := app.OpenStore(cmd.Context(), &config, zap.NewNop())
+			if errors.Is(err, sqlite.ErrLocked) {
+				return fmt.Errorf("stop the hub first: %w", err)
+			}
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.Close() }()
+			return republish(cmd, s, time.Now().Add(-since))
+		},
+	}
+	cmd.Flags().DurationVar(&since, "since", 0, "how far back, such as 2h")
+	return cmd
+}
+
+// republish rewinds the outbox while no hub relays.
+func republish(cmd *cobra.Command, s store.Store, since time.Time) error {
+	done := false
+	err := s.Lease(cmd.Context(), app.RelayLease, func(ctx context.Context) error {
+		n, err := s.Rewind(ctx, since)
+		if err != nil {
+			return err
+		}
+		done = true
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records received since %s will be published again\n", n, since.Format(time.RFC3339))
+		return err
+	})
+	if err == nil && !done {
+		return errors.New("interrupted while a hub relays: stop the hubs first")
+	}
+	return err
 }
 
 func newStorePrune(o *options) *cobra.Command {

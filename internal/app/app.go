@@ -119,14 +119,14 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	work.Go(func() error {
 		a.awaitTopics(workCtx)
 		both, bothCtx := errgroup.WithContext(workCtx)
-		both.Go(func() error { return a.store.Lease(bothCtx, "relay", a.lead) })
+		both.Go(func() error { return a.store.Lease(bothCtx, RelayLease, a.lead) })
 		both.Go(func() error { return a.delivery.Run(bothCtx) })
 		both.Go(func() error { return a.retain(bothCtx) })
 		return both.Wait()
 	})
 	outer, outerCtx := errgroup.WithContext(ctx)
-	for _, d := range doors {
-		outer.Go(func() error { return d.Run(outerCtx) })
+	for _, d := range doors { // of several hubs one looks into a mailbox
+		outer.Go(func() error { return a.store.Lease(outerCtx, "mailbox "+d.Agency(), d.Run) })
 	}
 	outer.Go(func() error {
 		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -157,6 +157,9 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	return err
 }
 
+// RelayLease is the lease of the hub whose relay works.
+const RelayLease = "relay"
+
 // lead relays as long as this hub is the one that does.
 func (a *App) lead(ctx context.Context) error {
 	a.leads.Store(true)
@@ -168,7 +171,7 @@ func (a *App) lead(ctx context.Context) error {
 func (a *App) open(ctx context.Context) error {
 	c := &a.config
 	var err error
-	if a.store, err = openStore(ctx, c, a.log.Named("store")); err != nil {
+	if a.store, err = OpenStore(ctx, c, a.log.Named("store")); err != nil {
 		return fmt.Errorf("opening store: %w", err)
 	}
 	kafka := c.Kafka

@@ -12,8 +12,9 @@ import (
 	"tongqu/internal/store/sqlite"
 )
 
-// openStore opens the store that the configuration names. It returns nil with an error.
-func openStore(ctx context.Context, c *Config, log *zap.Logger) (store.Store, error) {
+// OpenStore opens the store that the configuration names, and brings its schema up
+// to date. It returns nil with an error.
+func OpenStore(ctx context.Context, c *Config, log *zap.Logger) (store.Store, error) {
 	if c.Store.URL != "" {
 		s, err := postgres.Open(ctx, string(c.Store.URL), log)
 		if err != nil {

@@ -85,7 +85,7 @@ func New(r Rooms, s Settings) *Delivery {
 			circuit: newCircuit(s.RetryBase, s.RetryLimit, rand.Float64),
 		}
 		d.workers[sub.ID] = w
-		r.Metrics.setCircuit(sub.ID, CircuitClosed)
+		r.Metrics.expect(sub.ID)
 	}
 	return d
 }

@@ -53,6 +53,13 @@ func (m *Metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{m.deliveries, m.seconds, m.circuit, m.unreadable}
 }
 
+// expect shows a subscription's metrics before anything happens, so that the first
+// event is an increase.
+func (m *Metrics) expect(subscription string) {
+	m.setCircuit(subscription, CircuitClosed)
+	m.unreadable.WithLabelValues(subscription)
+}
+
 func (m *Metrics) saved(batch []store.Delivery) {
 	for i := range batch {
 		m.deliveries.WithLabelValues(batch[i].Subscription, string(batch[i].Status)).Inc()

@@ -47,6 +47,9 @@ func NewFiles(in *Intake, a *directory.Agency, folder string, poll time.Duration
 	}, nil
 }
 
+// Agency is the code of the agency whose door it is.
+func (f *Files) Agency() string { return f.agency.Code }
+
 // Run looks into OutBox every poll interval until ctx ends.
 func (f *Files) Run(ctx context.Context) error {
 	tick := time.NewTicker(f.poll)
