@@ -18,11 +18,11 @@ type Summary struct {
 
 // RecordSummary is one record of a Summary.
 type RecordSummary struct {
-	Type   string            `json:"type"`
-	Keys   map[string]string `json:"keys"`
-	Status record.Status     `json:"status"`
-	Record json.RawMessage   `json:"record"`
-	Errors fault.List        `json:"errors"`
+	Type   string          `json:"type"`
+	Keys   map[string]any  `json:"keys"`
+	Status record.Status   `json:"status"`
+	Record json.RawMessage `json:"record"`
+	Errors fault.List      `json:"errors"`
 }
 
 // Summary summarises t. Whether a record is a duplicate only a store can tell.
@@ -33,15 +33,12 @@ func (t *Translation) Summary() Summary {
 	}
 	for i := range t.Records {
 		r := &t.Records[i]
-		rs := RecordSummary{Type: r.Type, Keys: map[string]string{}, Status: record.Accepted, Record: wire.AppendJSON(nil, r.Root), Errors: r.Faults}
+		rs := RecordSummary{Type: r.Type, Keys: record.ByName(r.Keys), Status: record.Accepted, Record: wire.AppendJSON(nil, r.Root), Errors: r.Faults}
 		if t.Refused(r) {
 			rs.Status = record.Rejected
 		}
 		if rs.Errors == nil {
 			rs.Errors = fault.List{}
-		}
-		for _, k := range r.Keys {
-			rs.Keys[k.Name] = k.Value
 		}
 		s.Records[i] = rs
 	}

@@ -196,15 +196,7 @@ func (r *Record) finish(canonical *schema.Schema, ds []Deviation) {
 		r.add(found)
 	}
 	shape := canonical.Shape()
-	r.Keys = make([]record.Key, 0, len(shape.Keys))
-	for i, k := range shape.Keys {
-		if value, ok := keyValue(r.Root, k.Paths); ok {
-			r.Keys = append(r.Keys, record.Key{Name: k.Name, Value: value})
-		} else if i == 0 && !r.Faults.Refuses() {
-			// without its identity a record is no version of anything
-			r.Faults = append(r.Faults, fault.New(fault.SchemaRequired, r.Source.Place(), "", strings.Join(k.Paths, ", ")))
-		}
-	}
+	r.takeKeys(shape.Keys)
 	if n := value(r.Root, shape.Version); n != nil {
 		if v, err := time.Parse(time.RFC3339Nano, n.Text); err == nil {
 			r.Version = v
@@ -237,25 +229,6 @@ func (r *Record) add(found fault.List) {
 			r.Faults = append(r.Faults, f)
 		}
 	}
-}
-
-func keyValue(root *wire.Node, paths []string) (string, bool) {
-	if len(paths) == 1 {
-		n := value(root, paths[0])
-		if n == nil || n.Text == "" {
-			return "", false
-		}
-		return n.Text, true
-	}
-	parts := make([]string, len(paths))
-	for i, p := range paths {
-		n := value(root, p)
-		if n == nil || n.Text == "" {
-			return "", false
-		}
-		parts[i] = n.Text
-	}
-	return strings.Join(parts, "/"), true
 }
 
 // Value is the text at a canonical path of plain steps, or "".

@@ -65,13 +65,13 @@ type Outcome struct {
 
 // RecordOutcome is what became of one record.
 type RecordOutcome struct {
-	Index       int               `json:"index"`
-	RecordID    string            `json:"recordId"`
-	Type        string            `json:"type"`
-	Keys        map[string]string `json:"keys"`
-	Status      record.Status     `json:"status"`
-	DuplicateOf string            `json:"duplicateOf,omitempty"`
-	Errors      fault.List        `json:"errors,omitempty"`
+	Index       int            `json:"index"`
+	RecordID    string         `json:"recordId"`
+	Type        string         `json:"type"`
+	Keys        map[string]any `json:"keys"`
+	Status      record.Status  `json:"status"`
+	DuplicateOf string         `json:"duplicateOf,omitempty"`
+	Errors      fault.List     `json:"errors,omitempty"`
 }
 
 // Receive takes one document through the pipeline. When it returns nil the
@@ -183,10 +183,7 @@ func outcome(e *store.Entry, t *adapter.Translation) *Outcome {
 		r := &e.Records[i]
 		ro := RecordOutcome{
 			Index: r.Index, RecordID: r.ID, Type: r.Type, Status: r.Status, DuplicateOf: r.DuplicateOf,
-			Keys: make(map[string]string, len(r.Keys)), Errors: t.Records[i].Faults,
-		}
-		for _, k := range r.Keys {
-			ro.Keys[k.Name] = k.Value
+			Keys: record.ByName(r.Keys), Errors: t.Records[i].Faults,
 		}
 		if r.Status != record.Accepted && len(r.Errors) > 0 {
 			var settled fault.List

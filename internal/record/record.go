@@ -38,6 +38,23 @@ type Key struct {
 	Value string `json:"value"`
 }
 
+// ByName returns the keys as people read them: a name's value, or the list of
+// its values where it has several (the containers of a declaration).
+func ByName(keys []Key) map[string]any {
+	named := make(map[string]any, len(keys))
+	for _, k := range keys {
+		switch before := named[k.Name].(type) {
+		case nil:
+			named[k.Name] = k.Value
+		case string:
+			named[k.Name] = []string{before, k.Value}
+		case []string:
+			named[k.Name] = append(before, k.Value)
+		}
+	}
+	return named
+}
+
 // Record is one canonical thing that a document held.
 type Record struct {
 	// ID is DOCUMENT-ID.INDEX and never changes, however often the record is published.
@@ -52,7 +69,7 @@ type Record struct {
 	Type string
 	// Agency is the code of the agency that provided it.
 	Agency string
-	// Keys are the business keys, the identity first; at most 8.
+	// Keys are the business keys, the identity first. All but the identity may have several values.
 	Keys []Key
 	// Version orders the states of one business object: the sender's own time.
 	// Zero when the type has none; then the order of recording decides.

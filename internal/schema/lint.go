@@ -326,8 +326,11 @@ func (l *loader) lintKeys(f *file, n *wire.Node) {
 			continue
 		}
 		for p := range key.Children() {
-			if p.Kind != wire.Text || p.Text == "" {
+			switch {
+			case p.Kind != wire.Text || p.Text == "":
 				l.problem(f, p, "key %q: a path must be a string", key.Name)
+			case strings.Contains(p.Text, "[]") && (key == n.First || p.Next != nil):
+				l.problem(f, p, "key %q: only the last path of a key that is not the identity may go through an array", key.Name)
 			}
 		}
 	}

@@ -97,7 +97,7 @@ func TestLintFindsAll(t *testing.T) {
 func TestReferences(t *testing.T) {
 	const header = `"$schema": "http://json-schema.org/draft-07/schema#", `
 	set, err := Load(fstest.MapFS{
-		"canonical/order.v1.json": {Data: []byte(`{` + header + `"$id": "canonical/order.v1", "type": "object", "required": ["seller"], "x-keys": {"seller": ["seller.code", "lines[].no"]}, "properties": {
+		"canonical/order.v1.json": {Data: []byte(`{` + header + `"$id": "canonical/order.v1", "type": "object", "required": ["seller"], "x-keys": {"seller": ["seller.code"], "line": ["seller.code", "lines[].no"]}, "properties": {
 			"seller": {"$ref": "common.v1.json#/definitions/party", "title": "卖方", "x-personal": "name"}, "platform": {"$ref": "common.v1.json#/definitions/party"},
 			"lines": {"type": "array", "minItems": 1, "items": {"type": "object", "title": "行", "properties": {"no": {"type": "integer"}, "parts": {"$ref": "#/properties/lines"}}}}}}`)},
 		"canonical/common.v1.json": {Data: []byte(`{` + header + `"$id": "canonical/common.v1", "definitions": {"party": {"type": "object", "title": "企业", "required": ["code"], "properties": {"code": {"$ref": "#/definitions/code"}}}, "code": {"type": "string", "maxLength": 3}}}`)},
@@ -107,7 +107,7 @@ func TestReferences(t *testing.T) {
 	s, ok := set.Schema("canonical/order.v1")
 	require.True(t, ok)
 	shape := s.Shape()
-	require.Equal(t, []Key{{"seller", []string{"seller.code", "lines[].no"}}}, shape.Keys)
+	require.Equal(t, []Key{{"seller", []string{"seller.code"}}, {"line", []string{"seller.code", "lines[].no"}}}, shape.Keys)
 
 	seller := shape.Prop("seller")
 	require.Equal(t, "卖方", seller.Title)
@@ -137,5 +137,23 @@ func TestArrange(t *testing.T) {
 		root := parseJSON(t, text)
 		s.Shape().Arrange(root)
 		require.Equal(t, want, writeJSON(root))
+	}
+}
+
+// TestKeysThroughArrays: only the last path of a key that is not the identity.
+func TestKeysThroughArrays(t *testing.T) {
+	for keys, ok := range map[string]bool{
+		`{"a": ["no"], "b": ["lines[].no"]}`:       true,
+		`{"a": ["no"], "b": ["no", "lines[].no"]}`: true,
+		`{"a": ["lines[].no"]}`:                    false,
+		`{"a": ["no"], "b": ["lines[].no", "no"]}`: false,
+	} {
+		_, err := Load(fstest.MapFS{"t.json": {Data: []byte(`{"$schema": "http://json-schema.org/draft-07/schema#", "$id": "t", "type": "object", "x-keys": ` + keys + `,
+			"properties": {"no": {"type": "string"}, "lines": {"type": "array", "items": {"type": "object", "properties": {"no": {"type": "string"}}}}}}`)}}, nil)
+		if ok {
+			require.NoError(t, err, keys)
+		} else {
+			require.ErrorContains(t, err, "only the last path", keys)
+		}
 	}
 }

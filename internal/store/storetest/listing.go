@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -119,6 +120,19 @@ func testListing(t *testing.T, open Opener) {
 		}
 		cancel()
 		require.NoError(t, <-ended)
+	})
+
+	t.Run("finds a record by each of a key's many values", func(t *testing.T) {
+		s := opened(t, open)
+		e := NewEntry("customs", 1)
+		for n := range 500 {
+			e.Records[0].Keys = append(e.Records[0].Keys, record.Key{Name: "containerNo", Value: "CONT" + strconv.Itoa(n)})
+		}
+		recordEntry(t, s, e)
+		for n := range 500 {
+			q := store.Query{Key: record.Key{Name: "containerNo", Value: "CONT" + strconv.Itoa(n)}, Limit: 10}
+			require.Equal(t, e.Records, list(t, s, q))
+		}
 	})
 
 	t.Run("refuses a cursor that is none", func(t *testing.T) {
