@@ -46,7 +46,7 @@ func TestManifestProblems(t *testing.T) {
 	for _, c := range []struct{ name, old, by, want string }{
 		{"unknown key", "charset: UTF-8", "charst: UTF-8", `adapters/customs_ceb/adapter.yaml:6:1: unknown key "charst"; did you mean "charset"?`},
 		{"wrong name", "name: customs_ceb\n", "name: other\n", `name is "other" but the folder is "customs_ceb"`},
-		{"wrong format", "format: xml", "format: csv", `format must be xml or json, not "csv"`},
+		{"wrong format", "format: xml", "format: xls", `format must be xml, json or csv, not "xls"`},
 		{"no schema", "- name: CEB311Message", "- name: CEB999Message", "no schema schemas/customs_ceb/CEB999Message.json"},
 		{"receipt of nothing", "message: CEB312Message", "message: CEB399Message", `receipt "CEB399Message" is no message of this adapter`},
 		{"unknown code", "code: SCHEMA_ORDER", "code: SCHEMA_ODER", `unknown code "SCHEMA_ODER"`},

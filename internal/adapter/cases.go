@@ -121,12 +121,12 @@ func (r *Registry) roundTrip(t *Translation) []string {
 	if err != nil {
 		return []string{"round trip: " + err.Error()}
 	}
-	again, err := wire.Read(back.Body, r.limits)
-	if err != nil {
-		return []string{"round trip: " + err.Error()}
+	again := r.Translate(back.Body, t.Adapter)
+	if again.Document == nil {
+		return []string{"round trip: " + again.Faults.Error()}
 	}
 	var diff []string
-	for _, d := range diffMaps(flattenTree(t.Document.Root), flattenTree(again.Root)) {
+	for _, d := range diffMaps(flattenTree(t.Document.Root), flattenTree(again.Document.Root)) {
 		diff = append(diff, "round trip: "+d)
 	}
 	return diff

@@ -49,8 +49,15 @@ func (m *Message) encode(roots []*wire.Node) (Encoded, error) {
 
 // write puts a wire tree into the adapter's format and charset.
 func (m *Message) write(root *wire.Node) (Encoded, error) {
-	if m.Adapter.Format == "json" {
+	switch m.Adapter.Format {
+	case formatJSON:
 		return Encoded{Body: wire.WriteJSON(root, m.style.Indent), ContentType: "application/json", Extension: "json"}, nil
+	case formatCSV:
+		body, err := wire.WriteCSV(m.sheet.lines(root), m.Adapter.Charset)
+		if err != nil {
+			return Encoded{}, err
+		}
+		return Encoded{Body: body, ContentType: "text/csv; charset=" + m.Adapter.Charset + "; header=present", Extension: "csv"}, nil
 	}
 	body, err := wire.WriteXML(root, m.style)
 	if err != nil {

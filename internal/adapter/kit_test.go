@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tongqu/internal/fault"
 	"tongqu/internal/wire"
 )
 
@@ -69,6 +70,9 @@ func TestKitLint(t *testing.T) {
 		{"matches that do not tell them apart", bank, "match: {FILE: PAYA}", "match: {TOTAL: \"1\"}", "message Incoming: a document of it could also be bank/Outgoing"},
 		{"the same match", bank, "match: {FILE: PAYA}", "match: {FILE: RCPA}", "message Incoming: a document of it could also be bank/Outgoing"},
 		{"a match of what is not there", bank, "match: {FILE: PAYA}", "match: {FIEL: PAYA}", `message Outgoing: match: there is no "FIEL" in the schema`},
+		{"one header for two messages", "schemas/invoices/Sales.json", "购方识别号", "销方识别号", "message Purchases: its header could also be that of invoices/Sales"},
+		{"a title of two columns", "schemas/invoices/Sales.json", `"备注"`, `"发票号"`, `title "发票号" is that of no and of note`},
+		{"a match in CSV", "adapters/invoices/adapter.yaml", "en: sales}", "en: sales}\n    match: {no: \"*\"}", "a CSV document is known by its header"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Load(changedKit(t, c.file, c.old, c.by), wire.NewDefaultLimits())
@@ -85,4 +89,23 @@ func TestKitLint(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Incoming", r.Translate(data, "").Message)
 	require.Equal(t, "Outgoing", r.Translate([]byte(strings.Replace(string(data), "<TOTAL>2", "<TOTAL>1", 1)), "").Message)
+}
+
+// TestSheetOfANamedAdapter: who says what a table is, is told what its header lacks.
+func TestSheetOfANamedAdapter(t *testing.T) {
+	tr := loadKit(t).Translate([]byte("发票号码,开票日期,计税金额\n24440004,2026-03-01,1.00\n24440005,2026-03-01,1.00\n"), "invoices")
+	require.Equal(t, "Purchases", tr.Message)
+	require.Len(t, tr.Faults, 1)
+	require.Equal(t, fault.SchemaRequired, tr.Faults[0].Code)
+	require.Equal(t, "/row", tr.Faults[0].Path)
+	require.Contains(t, tr.Faults[0].ZH, "seller")
+	require.Empty(t, tr.Records)
+}
+
+func TestSheetEncode(t *testing.T) {
+	const record = `{"no":"24440001","direction":"in","partner":"91440300MA5YYYYY0B","amount":"1000.00","note":"小心,轻放","owner":"91440101MA5XXXXX0A"}`
+	out, err := loadKit(t).Encode("invoices/Sales", [][]byte{[]byte(record)})
+	require.NoError(t, err)
+	require.Equal(t, "\uFEFF纳税人识别号,91440101MA5XXXXX0A\r\n发票号码,issued,buyer,计税金额,note\r\n24440001,,91440300MA5YYYYY0B,1000.00,\"小心,轻放\"\r\n", string(out.Body))
+	require.Equal(t, "csv", out.Extension)
 }

@@ -13,6 +13,13 @@ import (
 	"tongqu/internal/fault"
 )
 
+// The formats that a manifest may name.
+const (
+	formatXML  = "xml"
+	formatJSON = "json"
+	formatCSV  = "csv"
+)
+
 // Title is a name in the hub's two languages.
 type Title struct {
 	ZH string `yaml:"zh" json:"zh"`
@@ -24,7 +31,7 @@ type Manifest struct {
 	Name    string `yaml:"name"`
 	Title   Title  `yaml:"title"`
 	Version string `yaml:"version"`
-	// Format is xml or json.
+	// Format is xml, json or csv.
 	Format string `yaml:"format"`
 	// Charset is what the adapter writes; reading accepts any.
 	Charset string `yaml:"charset"`
@@ -96,8 +103,8 @@ func (m *Manifest) lint(file, folder string) conf.Problems {
 	if m.Title.ZH == "" || m.Title.EN == "" {
 		add("title needs zh and en")
 	}
-	if m.Format != "xml" && m.Format != "json" {
-		add("format must be xml or json, not %q", m.Format)
+	if m.Format != formatXML && m.Format != formatJSON && m.Format != formatCSV {
+		add("format must be xml, json or csv, not %q", m.Format)
 	}
 	if !m.Identity && len(m.Messages) == 0 {
 		add("no messages")
@@ -111,8 +118,11 @@ func (m *Manifest) lint(file, folder string) conf.Problems {
 		if msg.Title.ZH == "" || msg.Title.EN == "" {
 			add("message %s: title needs zh and en", msg.Name)
 		}
-		if m.Format == "json" && len(msg.Match) == 0 {
+		if m.Format == formatJSON && len(msg.Match) == 0 {
 			add("message %s: a JSON document has no root element to know it by: give match", msg.Name)
+		}
+		if m.Format == formatCSV && len(msg.Match) > 0 {
+			add("message %s: a CSV document is known by its header: match says nothing", msg.Name)
 		}
 	}
 	for _, msg := range m.Messages {

@@ -96,6 +96,14 @@ func (r *Registry) lintMatch(m *Message) conf.Problems {
 		}
 	}
 	shape := m.Wire.Shape()
+	if m.sheet != nil {
+		for _, other := range r.sheets {
+			if other != m && m.sheet.couldBe(other.sheet) && other.sheet.couldBe(m.sheet) {
+				add("its header could also be that of %s: let one of them require a column that the other does not know", other.ID())
+			}
+		}
+		return ps
+	}
 	for _, other := range r.byRoot[shape.Root] {
 		if other != m && other.Wire.Shape().Namespace == shape.Namespace && !m.differs(other) && other.couldTake(m) {
 			add("a document of it could also be %s: give match something that only one of them has", other.ID())

@@ -38,6 +38,7 @@ type Message struct {
 	Table     *mapping.Table
 	Canonical *schema.Schema
 	style     wire.XMLStyle
+	sheet     *sheet   // of a CSV message
 	answer    *Message // the message of Receipt
 }
 
@@ -47,7 +48,8 @@ func (m *Message) ID() string { return m.Adapter.Name + "/" + m.Name }
 // Registry holds all adapters of a hub. It does not change once loaded.
 type Registry struct {
 	adapters []*Adapter
-	byRoot   map[string][]*Message // by root element's local name
+	byRoot   map[string][]*Message // of XML by root element's local name, of JSON under ""
+	sheets   []*Message            // of CSV
 	schemas  *schema.Set
 	lists    *codes.Lists
 	limits   wire.Limits
@@ -80,6 +82,10 @@ func Load(files fs.FS, limits wire.Limits) (*Registry, error) {
 		default:
 			r.adapters = append(r.adapters, a)
 			for _, m := range a.messages {
+				if m.sheet != nil {
+					r.sheets = append(r.sheets, m)
+					continue
+				}
 				root := m.Wire.Shape().Root
 				r.byRoot[root] = append(r.byRoot[root], m)
 			}
@@ -161,6 +167,12 @@ func (r *Registry) loadMessage(files fs.FS, a *Adapter, mm MessageManifest) (*Me
 	var ok bool
 	if m.Wire, ok = r.schemas.Schema(a.Name + "/" + mm.Name); !ok {
 		return nil, fmt.Errorf("no schema schemas/%s/%s.json", a.Name, mm.Name)
+	}
+	if a.Format == formatCSV {
+		var err error
+		if m.sheet, err = newSheet(m.Wire.Shape()); err != nil {
+			return nil, err
+		}
 	}
 	if a.Envelope != nil {
 		return m, nil

@@ -61,6 +61,10 @@ func (r *Registry) translate(data []byte, only string, depth int) *Translation {
 		return t
 	}
 	t.Document, t.Faults = doc, doc.Faults
+	if doc.Format == wire.CSV {
+		r.takeSheet(t, only)
+		return t
+	}
 	if doc.Format != wire.XML {
 		if a := r.identity(doc.Root, only); a != nil {
 			r.takeCanonical(t, a)
@@ -80,7 +84,7 @@ func (r *Registry) translate(data []byte, only string, depth int) *Translation {
 		return r.open(t, m, only, depth)
 	default:
 		t.Adapter, t.Message, t.message = m.Adapter.Name, m.Name, m
-		m.decode(t)
+		m.decode(t, nil)
 	}
 	return t
 }
@@ -135,11 +139,13 @@ func (r *Registry) open(t *Translation, m *Message, only string, depth int) *Tra
 }
 
 // decode checks the document against the wire schema, translates it, and checks
-// each record against the canonical schema.
-func (m *Message) decode(t *Translation) {
+// each record against the canonical schema. before is what is known of the document
+// already, settled.
+func (m *Message) decode(t *Translation, before fault.List) {
 	root := t.Document.Root
 	found := m.Wire.Check(root)
 	settle(m.Adapter.Deviations, found)
+	found = append(before, found...)
 	decoding := m.Table.Decode(root)
 	t.Records = make([]Record, len(decoding.Records))
 	for i, d := range decoding.Records {

@@ -27,6 +27,10 @@ const (
 	JSONNotWellFormed     Code = "JSON_NOT_WELL_FORMED"
 	JSONTruncated         Code = "JSON_TRUNCATED"
 	JSONDuplicateKey      Code = "JSON_DUPLICATE_KEY"
+	CSVNotWellFormed      Code = "CSV_NOT_WELL_FORMED"
+	CSVColumnUnknown      Code = "CSV_COLUMN_UNKNOWN"
+	CSVColumnTwice        Code = "CSV_COLUMN_TWICE"
+	CSVRowLength          Code = "CSV_ROW_LENGTH"
 
 	// Recognising the document.
 	DocumentUnknown   Code = "DOCUMENT_UNKNOWN"
@@ -96,7 +100,7 @@ var texts = map[Code]text{
 	DocumentTooDeep:       {"报文嵌套超过 {0} 层", "the document is nested deeper than {0} levels"},
 	DocumentTooManyNodes:  {"报文元素超过 {0} 个", "the document has more than {0} elements"},
 	DocumentTooManyAttrs:  {"元素属性超过 {0} 个", "an element has more than {0} attributes"},
-	DocumentNotReadable:   {"报文既不是 XML 也不是 JSON", "the document is neither XML nor JSON"},
+	DocumentNotReadable:   {"报文不是 XML、JSON 或 CSV", "the document is neither XML nor JSON nor CSV"},
 	CharsetUnknown:        {"不支持的字符集 {0}", "unsupported charset {0}"},
 	CharsetInvalid:        {"报文内容不是有效的 {0} 编码", "the bytes are not valid {0}"},
 	CharsetMismatch:       {"报文声明字符集 {0}，实际为 {1}，按实际字符集读取", "declared as {0} but encoded as {1}; read as {1}"},
@@ -110,6 +114,10 @@ var texts = map[Code]text{
 	JSONNotWellFormed:     {"JSON 格式错误：{0}", "JSON is not well-formed: {1}"},
 	JSONTruncated:         {"JSON 不完整", "JSON ends too early"},
 	JSONDuplicateKey:      {"JSON 键 {0} 重复", "JSON key {0} stands twice"},
+	CSVNotWellFormed:      {"CSV 格式错误：{0}", "CSV is not well-formed: {1}"},
+	CSVColumnUnknown:      {"列 {0} 未定义，其内容未读取", "column {0} is not known; what it holds is not read"},
+	CSVColumnTwice:        {"列 {0} 重复", "column {0} stands twice"},
+	CSVRowLength:          {"该行有 {0} 格，表头有 {1} 列", "the row has {0} cells, the header has {1} columns"},
 
 	DocumentUnknown:   {"没有适配器能识别该报文（根元素 {0}，命名空间 {1}）", "no adapter knows this document (root {0}, namespace {1})"},
 	NamespaceWrong:    {"命名空间应为 {0}，实际为 {1}", "the namespace must be {0}, not {1}"},

@@ -251,7 +251,7 @@ func (o *Outcome) HTTPStatus() int {
 			return http.StatusForbidden
 		}
 		switch stage, _, _ := strings.Cut(string(f.Code), "_"); stage {
-		case "DOCUMENT", "CHARSET", "XML", "JSON", "ENVELOPE":
+		case "DOCUMENT", "CHARSET", "XML", "JSON", "CSV", "ENVELOPE":
 			return http.StatusBadRequest
 		}
 	}

@@ -163,6 +163,12 @@ func (c *compiler) describe(s *Shape, n *wire.Node) {
 	if k := n.Child("x-codes"); k != nil && c.lists != nil {
 		s.codes, _ = c.lists.Column(k.Text) // the lint has tried it
 	}
+	if k := n.Child("x-header"); k != nil {
+		s.Headers = nil
+		for title := range k.Children() {
+			s.Headers = append(s.Headers, title.Text)
+		}
+	}
 	if k := n.Child("x-keys"); k != nil {
 		s.Keys = nil
 		for key := range k.Children() {

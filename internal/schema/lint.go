@@ -36,6 +36,7 @@ const (
 	codesRule                     // x-codes
 	keysRule                      // x-keys
 	rulesRule                     // x-rules
+	headersRule                   // x-header
 )
 
 // keywords is what a schema may say; all else is a mistake.
@@ -61,6 +62,7 @@ var keywords = map[string]keyword{
 	"x-minimum": numberText, "x-maximum": numberText, "x-exclusiveMinimum": numberText, "x-exclusiveMaximum": numberText,
 	"x-keys": keysRule, "x-version": textValue, "x-action": textValue, "x-answers": textValue, "x-rules": rulesRule,
 	"x-personal": personalRule, "x-codes": codesRule, "x-check": checkRule, "x-unit": textValue, "x-decimal": boolValue,
+	"x-header": headersRule,
 }
 
 // rootOnly are the keywords that say something of a whole document.
@@ -71,7 +73,7 @@ var rootOnly = []string{"$schema", "$id", "definitions", "x-root", "x-keys", "x-
 var besideRef = []string{
 	"$ref", "$schema", "$id", "$comment", "title", "description", "default", "examples", "definitions",
 	"x-root", "x-namespace", "x-keys", "x-version", "x-action", "x-answers", "x-rules",
-	"x-personal", "x-codes", "x-check", "x-unit", "x-decimal",
+	"x-personal", "x-codes", "x-check", "x-unit", "x-decimal", "x-header",
 }
 
 // besideAny are the keywords that may describe an element of any content.
@@ -312,6 +314,15 @@ func (l *loader) lintExtension(f *file, n *wire.Node, kind keyword) {
 		l.lintKeys(f, n)
 	case rulesRule:
 		l.lintRules(f, n)
+	case headersRule:
+		if n.Kind != wire.Array || n.First == nil {
+			l.problem(f, n, "x-header must be a list of column titles")
+		}
+		for title := range n.Children() {
+			if title.Kind != wire.Text || strings.TrimSpace(title.Text) == "" {
+				l.problem(f, title, "a column title must be a string")
+			}
+		}
 	}
 }
 

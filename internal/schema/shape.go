@@ -5,7 +5,7 @@
 // The dialect: every draft-07 keyword, plus, for documents that are XML,
 // x-root, x-namespace, x-content, x-any, x-whitespace, x-totalDigits,
 // x-fractionDigits, x-minimum, x-maximum, x-exclusiveMinimum and
-// x-exclusiveMaximum; plus, for canonical types, x-keys, x-version, x-action,
+// x-exclusiveMaximum; for documents that are CSV, x-header; plus, for canonical types, x-keys, x-version, x-action,
 // x-answers, x-rules, x-personal, x-codes, x-check, x-unit and x-decimal.
 package schema
 
@@ -93,6 +93,9 @@ type Shape struct {
 	// What a leaf of a canonical type is.
 	Personal, Codes, Check, Unit string
 	Decimal                      bool
+	// Headers are the titles that a column of a CSV document may have besides its
+	// name and Title; the first one is written.
+	Headers []string
 
 	compiled
 }

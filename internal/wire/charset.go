@@ -102,7 +102,7 @@ func newSource(data []byte, format Format) (source, error) {
 		if bits&notASCII != 0 {
 			src.decode(data, bom)
 		}
-		if src.charset != declared {
+		if src.charset != declared && format != CSV { // a table declares nothing
 			src.mismatch(cmp.Or(src.declared, UTF8), at)
 		}
 	}

@@ -14,11 +14,13 @@ const (
 	XML    Format = "xml"
 	JSON   Format = "json"
 	NDJSON Format = "ndjson" // several JSON values, each on lines of its own
+	CSV    Format = "csv"    // lines of cells
 )
 
 // Document is a document that was read.
 type Document struct {
-	// Root is the root element or JSON value; of NDJSON, an array of the values.
+	// Root is the root element or JSON value; of NDJSON, an array of the values, and
+	// of CSV, an array of lines, which are arrays of cells.
 	Root   *Node
 	Format Format
 	// Charset is the one the bytes are in; Declared is the label an XML
@@ -38,14 +40,11 @@ func Read(data []byte, l Limits) (*Document, error) {
 	case JSON:
 		return ReadJSON(data, l)
 	}
-	if err := checkSize(data, l.withDefaults()); err != nil {
-		return nil, err
-	}
-	return nil, wholeFault(fault.DocumentNotReadable)
+	return ReadCSV(data, l)
 }
 
 // Sniff tells by the first character whether data are XML or a JSON object or
-// array, in any charset; "" is neither.
+// array, in any charset; "" is neither: perhaps a table.
 func Sniff(data []byte) Format {
 	for _, bom := range []string{"\xEF\xBB\xBF", "\xFF\xFE", "\xFE\xFF"} {
 		data = bytes.TrimPrefix(data, []byte(bom))

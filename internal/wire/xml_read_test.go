@@ -120,7 +120,7 @@ func TestReadXMLFaults(t *testing.T) {
 		{"duplicate declaration", `<a xmlns="1" xmlns="2"/>`, fault.XMLDuplicateAttribute, "/a", 1, 14, "attribute xmlns"},
 		{"empty", "", fault.DocumentEmpty, "/", 1, 1, "empty"},
 		{"nothing but blanks", "\uFEFF \r\n\t", fault.DocumentEmpty, "/", 1, 1, "empty"},
-		{"neither XML nor JSON", "PK\x03\x04", fault.DocumentNotReadable, "/", 1, 1, "neither"},
+		{"neither XML nor JSON nor CSV", "PK\x03\x04", fault.DocumentNotReadable, "/", 1, 1, "neither"},
 		{"index of a repeated element", "<a><b/><b>&x;</b></a>", fault.XMLEntity, "/a/b[2]", 1, 11, "entity"},
 	}
 	for _, tt := range tests {
