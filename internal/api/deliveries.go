@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"tongqu/internal/circuit"
 	"tongqu/internal/delivery"
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
@@ -45,7 +46,7 @@ type Subscription struct {
 	Resource string                `json:"resource"`
 	Format   string                `json:"format"`
 	Personal directory.Personal    `json:"personal"`
-	State    delivery.State        `json:"state"`
+	State    circuit.State         `json:"state"`
 	Balance  store.DeliveryBalance `json:"balance"`
 	// Lag is the number of published records that it has not dealt with yet; -1
 	// when Kafka does not tell.

@@ -15,6 +15,7 @@ import (
 	"tongqu/internal/adapter"
 	"tongqu/internal/backoff"
 	"tongqu/internal/bus"
+	"tongqu/internal/circuit"
 	"tongqu/internal/directory"
 	"tongqu/internal/store"
 	"tongqu/internal/wire"
@@ -82,7 +83,7 @@ func New(r Rooms, s Settings) *Delivery {
 	for _, sub := range r.Directory.Subscriptions() {
 		w := &worker{
 			rooms: &d.rooms, settings: &d.settings, subscription: sub, sender: d.newSender(sub),
-			circuit: newCircuit(s.RetryBase, s.RetryLimit, rand.Float64),
+			circuit: circuit.New(s.RetryBase, s.RetryLimit, rand.Float64),
 		}
 		d.workers[sub.ID] = w
 		r.Metrics.expect(sub.ID)
@@ -134,12 +135,12 @@ func (d *Delivery) consume(ctx context.Context, w *worker) {
 }
 
 // State returns how the subscription is doing; false when there is none of that id.
-func (d *Delivery) State(subscription string) (State, bool) {
+func (d *Delivery) State(subscription string) (circuit.State, bool) {
 	w, ok := d.workers[subscription]
 	if !ok {
-		return State{}, false
+		return circuit.State{}, false
 	}
-	return w.circuit.current(), true
+	return w.circuit.Current(), true
 }
 
 // Close lets go of the connections to the subscribers. Call it when Run and

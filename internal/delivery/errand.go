@@ -123,11 +123,11 @@ func (e *errand) send(ctx context.Context, parcels []parcel, attempts int) error
 // enter gets a turn from the circuit.
 func (e *errand) enter(ctx context.Context) (uint64, error) {
 	if e.patient {
-		return e.worker.circuit.enter(ctx)
+		return e.worker.circuit.Enter(ctx)
 	}
-	turn, wait, _ := e.worker.circuit.try()
+	turn, wait, _ := e.worker.circuit.Try()
 	if wait > 0 {
-		return 0, &outage{reason: e.worker.circuit.current().LastError}
+		return 0, &outage{reason: e.worker.circuit.Current().LastError}
 	}
 	return turn, ctx.Err()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tongqu/internal/circuit"
 	"tongqu/internal/relay"
 	"tongqu/internal/store"
 )
@@ -98,7 +99,7 @@ func TestFolderAway(t *testing.T) {
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
 		synctest.Wait()
 		state, _ := h.State("orders")
-		require.Equal(t, CircuitOpen, state.Circuit)
+		require.Equal(t, circuit.Open, state.Circuit)
 		require.Contains(t, state.LastError, "making mailbox")
 		require.Equal(t, store.DeliveryWaiting, h.delivery(t, batch[0]).Status)
 		require.NoError(t, os.Remove(folder))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tongqu/internal/bus"
+	"tongqu/internal/circuit"
 	"tongqu/internal/relay"
 	"tongqu/internal/store"
 )
@@ -141,11 +142,11 @@ func TestAnswers(t *testing.T) {
 				var away *outage
 				require.ErrorAs(t, err, &away)
 				require.Equal(t, tt.detail, away.reason)
-				require.Equal(t, CircuitOpen, w.circuit.current().Circuit)
+				require.Equal(t, circuit.Open, w.circuit.Current().Circuit)
 				require.Empty(t, got.Status)
 			} else {
 				require.NoError(t, err)
-				require.Equal(t, CircuitClosed, w.circuit.current().Circuit)
+				require.Equal(t, circuit.Closed, w.circuit.Current().Circuit)
 				require.Equal(t, tt.want, got.Status)
 				require.Equal(t, tt.detail, got.Detail)
 				require.NotContains(t, got.Detail, "张")

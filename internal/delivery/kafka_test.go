@@ -13,6 +13,7 @@ import (
 
 	"tongqu/internal/bus"
 	"tongqu/internal/bus/embedded"
+	"tongqu/internal/circuit"
 	"tongqu/internal/store"
 )
 
@@ -81,7 +82,7 @@ func TestOneSubscribersOutageIsNotTheOthers(t *testing.T) {
 	_, taken := down.got()
 	require.Empty(t, taken)
 	state, _ := h.State("up")
-	require.Equal(t, CircuitClosed, state.Circuit)
+	require.Equal(t, circuit.Closed, state.Circuit)
 
 	down.onPush(nil)
 	require.Eventually(t, func() bool {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tongqu/internal/circuit"
 	"tongqu/internal/store"
 )
 
@@ -56,7 +57,7 @@ func (m *Metrics) all() []prometheus.Collector {
 // expect shows a subscription's metrics before anything happens, so that the first
 // event is an increase.
 func (m *Metrics) expect(subscription string) {
-	m.setCircuit(subscription, CircuitClosed)
+	m.setCircuit(subscription, circuit.Closed)
 	m.unreadable.WithLabelValues(subscription)
 }
 
@@ -70,9 +71,9 @@ func (m *Metrics) attempted(subscription, result string, took time.Duration) {
 	m.seconds.WithLabelValues(subscription, result).Observe(took.Seconds())
 }
 
-func (m *Metrics) setCircuit(subscription string, c Circuit) {
+func (m *Metrics) setCircuit(subscription string, c circuit.Status) {
 	open := 0.0
-	if c != CircuitClosed {
+	if c != circuit.Closed {
 		open = 1
 	}
 	m.circuit.WithLabelValues(subscription).Set(open)

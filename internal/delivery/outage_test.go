@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tongqu/internal/bus"
+	"tongqu/internal/circuit"
 	"tongqu/internal/store"
 )
 
@@ -73,7 +74,7 @@ func inBubble(t *testing.T, subscription string, test func(bubble)) {
 		t.Cleanup(transport.CloseIdleConnections)
 		h.client.Transport = transport
 		w := h.workers["orders"]
-		w.circuit.rnd = most
+		w.circuit = circuit.New(h.settings.RetryBase, h.settings.RetryLimit, func() float64 { return 1 }) // the most that full jitter gives
 		test(bubble{t, h, w, sub})
 	})
 }
@@ -91,7 +92,7 @@ func TestOutageKeepsOrderAndLosesNothing(t *testing.T) {
 		synctest.Wait()
 		state, ok := h.State("orders")
 		require.True(b, ok)
-		require.Equal(b, CircuitOpen, state.Circuit)
+		require.Equal(b, circuit.Open, state.Circuit)
 		require.Equal(b, 4, state.Attempts, "after 0, 1, 3 and 7 seconds")
 		require.Equal(b, "503 Service Unavailable", state.LastError)
 		require.WithinDuration(b, start.Add(15*time.Second), state.NextAttempt, 0)
@@ -116,7 +117,7 @@ func TestOutageKeepsOrderAndLosesNothing(t *testing.T) {
 		}, h.delivery(b.T, batch[0]))
 		require.Equal(b, 1, h.delivery(b.T, batch[4]).Attempts)
 		state, _ = h.State("orders")
-		require.Equal(b, CircuitClosed, state.Circuit)
+		require.Equal(b, circuit.Closed, state.Circuit)
 	})
 }
 
@@ -133,7 +134,7 @@ func TestPartitionsWaitTogether(t *testing.T) {
 		synctest.Wait()
 		pushes, _ := sub.got()
 		require.LessOrEqual(b, len(pushes), 5, "all four once, then one tries for all")
-		require.Equal(b, 2, w.circuit.current().Attempts)
+		require.Equal(b, 2, w.circuit.Current().Attempts)
 		sub.onPush(nil)
 		all.Wait()
 		_, taken := sub.got()
@@ -171,7 +172,7 @@ func TestSlowSubscriberTimesOut(t *testing.T) {
 		require.NoError(b, w.handle(b.Context(), []bus.Message{m}))
 		close(release)
 		require.Equal(b, 11*time.Second, time.Since(start), "the endpoint's timeout and the first back-off")
-		require.Equal(b, "no answer within 10s", w.circuit.current().LastError)
+		require.Equal(b, "no answer within 10s", w.circuit.Current().LastError)
 		require.Equal(b, 2, h.delivery(b.T, m).Attempts)
 	})
 }
@@ -217,7 +218,7 @@ func TestStopWhileSending(t *testing.T) {
 		require.ErrorIs(b, w.handle(ctx, batch), context.Canceled)
 		close(release)
 		state, _ := h.State("orders")
-		require.Equal(b, CircuitClosed, state.Circuit, "that is not the subscriber's doing")
+		require.Equal(b, circuit.Closed, state.Circuit, "that is not the subscriber's doing")
 		require.Empty(b, h.delivery(b.T, batch[0]).Status)
 	})
 }

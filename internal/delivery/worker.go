@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"tongqu/internal/bus"
+	"tongqu/internal/circuit"
 	"tongqu/internal/directory"
 	"tongqu/internal/relay"
 )
@@ -18,7 +19,7 @@ type worker struct {
 	settings     *Settings
 	subscription *directory.Subscription
 	sender       sender
-	circuit      *circuit
+	circuit      *circuit.Circuit
 }
 
 // handle delivers a batch of one partition in order and returns nil when every
@@ -58,20 +59,20 @@ func (w *worker) attempt(ctx context.Context, turn uint64, parcels []parcel, num
 	result := "delivered"
 	switch e := err.(type) { //nolint:errorlint // senders return these two as they are
 	case nil:
-		w.circuit.succeed(turn)
+		w.circuit.Succeed(turn)
 	case *refusal:
-		w.circuit.succeed(turn) // it is there and answers
+		w.circuit.Succeed(turn) // it is there and answers
 		result = "refused"
 	case *outage:
 		if ctx.Err() != nil {
-			w.circuit.abandon(turn)
+			w.circuit.Abandon(turn)
 			return "", ctx.Err()
 		}
-		w.circuit.fail(turn, e.reason, e.after)
+		w.circuit.Fail(turn, e.reason, e.after)
 		result = "failed"
 	}
 	id := w.subscription.ID
 	w.rooms.Metrics.attempted(id, result, time.Since(start))
-	w.rooms.Metrics.setCircuit(id, w.circuit.current().Circuit)
+	w.rooms.Metrics.setCircuit(id, w.circuit.Current().Circuit)
 	return answer, err
 }

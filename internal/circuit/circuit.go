@@ -1,4 +1,6 @@
-package delivery
+// Package circuit keeps the hub from knocking at the door of a party that is away:
+// a subscriber that records are delivered to, an agency whose interface is asked.
+package circuit
 
 import (
 	"context"
@@ -8,20 +10,20 @@ import (
 	"tongqu/internal/backoff"
 )
 
-// Circuit says whether records flow to a subscriber.
-type Circuit string
+// Status says whether requests go to a party.
+type Status string
 
 // A closed circuit lets everything through, an open one nothing until the next
 // attempt is due, a half-open one that single attempt.
 const (
-	CircuitClosed   Circuit = "closed"
-	CircuitOpen     Circuit = "open"
-	CircuitHalfOpen Circuit = "half-open"
+	Closed   Status = "closed"
+	Open     Status = "open"
+	HalfOpen Status = "half-open"
 )
 
-// State is how a subscription's delivery is doing.
+// State is how a party is doing.
 type State struct {
-	Circuit Circuit `json:"circuit"`
+	Circuit Status `json:"circuit"`
 	// Since is when the circuit last left or came back to closed.
 	Since time.Time `json:"since"`
 	// LastError is why the last failed attempt failed; it stays after recovery.
@@ -32,9 +34,9 @@ type State struct {
 	NextAttempt time.Time `json:"nextAttempt,omitzero"`
 }
 
-// circuit holds all partitions of one subscription back while its subscriber is
-// away, and lets one request at a time find out whether it is back.
-type circuit struct {
+// Circuit holds all requests to one party back while it is away, and lets one at a
+// time find out whether it is back. Any number of goroutines may use it.
+type Circuit struct {
 	base, limit time.Duration
 	rnd         func() float64
 
@@ -46,28 +48,30 @@ type circuit struct {
 	changed chan struct{} // closed and replaced at every change
 }
 
-func newCircuit(base, limit time.Duration, rnd func() float64) *circuit {
-	return &circuit{
+// New makes a closed circuit. An open one waits for a random time (rnd returns a
+// number in [0,1)) up to base, doubled with each failure up to limit.
+func New(base, limit time.Duration, rnd func() float64) *Circuit {
+	return &Circuit{
 		base: base, limit: limit, rnd: rnd,
-		state: State{Circuit: CircuitClosed, Since: time.Now()}, changed: make(chan struct{}),
+		state: State{Circuit: Closed, Since: time.Now()}, changed: make(chan struct{}),
 	}
 }
 
-// current returns the state.
-func (c *circuit) current() State {
+// Current returns the state.
+func (c *Circuit) Current() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
 }
 
-// enter waits until a request may be made and returns its turn, which goes back
-// to succeed, fail or abandon. It returns ctx's error when ctx ends before.
-func (c *circuit) enter(ctx context.Context) (uint64, error) {
+// Enter waits until a request may be made and returns its turn, which goes back
+// to Succeed, Fail or Abandon. It returns ctx's error when ctx ends before.
+func (c *Circuit) Enter(ctx context.Context) (uint64, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		turn, wait, changed := c.try()
+		turn, wait, changed := c.Try()
 		if wait == 0 {
 			return turn, nil
 		}
@@ -84,27 +88,27 @@ func (c *circuit) enter(ctx context.Context) (uint64, error) {
 // whole is how long to wait when only a change of state can end the waiting.
 const whole = time.Duration(1<<63 - 1)
 
-// try returns a turn, or how long to wait for one unless the state changes first.
-func (c *circuit) try() (turn uint64, wait time.Duration, changed <-chan struct{}) {
+// Try returns a turn, or how long to wait for one unless the state changes first.
+func (c *Circuit) Try() (turn uint64, wait time.Duration, changed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state.Circuit {
-	case CircuitClosed:
+	case Closed:
 		return c.turn, 0, nil
-	case CircuitHalfOpen:
+	case HalfOpen:
 		return 0, whole, c.changed
-	case CircuitOpen:
+	case Open:
 	}
 	if wait := time.Until(c.state.NextAttempt); wait > 0 {
 		return 0, wait, c.changed
 	}
-	c.change(CircuitHalfOpen)
+	c.change(HalfOpen)
 	return c.turn, 0, nil
 }
 
 // change goes to a state and wakes all that wait. The caller holds mu.
-func (c *circuit) change(to Circuit) {
-	if (to == CircuitClosed) != (c.state.Circuit == CircuitClosed) {
+func (c *Circuit) change(to Status) {
+	if (to == Closed) != (c.state.Circuit == Closed) {
 		c.state.Since = time.Now()
 	}
 	c.state.Circuit = to
@@ -113,20 +117,20 @@ func (c *circuit) change(to Circuit) {
 	c.changed = make(chan struct{})
 }
 
-// succeed tells that the subscriber answered.
-func (c *circuit) succeed(turn uint64) {
+// Succeed tells that the party answered.
+func (c *Circuit) Succeed(turn uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if turn != c.turn || c.state.Circuit == CircuitClosed {
+	if turn != c.turn || c.state.Circuit == Closed {
 		return
 	}
 	c.state.Attempts, c.state.NextAttempt = 0, time.Time{}
-	c.change(CircuitClosed)
+	c.change(Closed)
 }
 
-// fail tells that the subscriber cannot be reached, and not to try again before
+// Fail tells that the party cannot be reached, and not to try again before
 // the time it asked for. Of several requests that fail together, one counts.
-func (c *circuit) fail(turn uint64, reason string, after time.Duration) {
+func (c *Circuit) Fail(turn uint64, reason string, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if turn != c.turn {
@@ -136,14 +140,14 @@ func (c *circuit) fail(turn uint64, reason string, after time.Duration) {
 	c.state.Attempts++
 	c.state.LastError = reason
 	c.state.NextAttempt = time.Now().Add(delay)
-	c.change(CircuitOpen)
+	c.change(Open)
 }
 
-// abandon gives the turn back unused: the next one may try at once.
-func (c *circuit) abandon(turn uint64) {
+// Abandon gives the turn back unused: the next one may try at once.
+func (c *Circuit) Abandon(turn uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if turn == c.turn && c.state.Circuit == CircuitHalfOpen {
-		c.change(CircuitOpen)
+	if turn == c.turn && c.state.Circuit == HalfOpen {
+		c.change(Open)
 	}
 }
