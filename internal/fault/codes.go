@@ -65,6 +65,7 @@ const (
 	MapCode       Code = "MAP_CODE"
 	MapTime       Code = "MAP_TIME"
 	MapNumber     Code = "MAP_NUMBER"
+	MapCount      Code = "MAP_COUNT"
 	MapMissing    Code = "MAP_MISSING"
 	MapExpression Code = "MAP_EXPRESSION"
 
@@ -147,6 +148,7 @@ var texts = map[Code]text{
 
 	MapValue:      {"值无法转换：{0}", "the value cannot be translated: {0}"},
 	MapCode:       {"代码不在代码表 {0} 中", "the code is not in list {0}"},
+	MapCount:      {"记录数应为 {0}，与报文中的记录数一致", "the document has {0} records; the number must say so"},
 	MapTime:       {"时间格式应为 {0}", "the time must have the form {0}"},
 	MapNumber:     {"不是有效的数值", "not a number"},
 	MapMissing:    {"目标格式必填项 {0} 没有值", "the target format needs {0}, which has no value"},

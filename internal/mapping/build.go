@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"strconv"
+
 	"tongqu/internal/fault"
 	"tongqu/internal/wire"
 )
@@ -193,6 +195,8 @@ func (s *state) follow(l *lead) (value string, from *wire.Node, ok bool) {
 	switch l.form {
 	case leadConstant:
 		return l.value, s.group(l), true
+	case leadCount:
+		return strconv.Itoa(s.records), s.group(l), true
 	case leadJoin:
 		return s.joined(l)
 	case leadExpression:
@@ -259,7 +263,7 @@ func (s *state) special(l *lead, n *wire.Node) (value string, from *wire.Node, o
 			return "", n, false
 		}
 		return content, n, true
-	case leadPlain, leadConstant, leadJoin, leadExpression:
+	case leadPlain, leadConstant, leadCount, leadJoin, leadExpression:
 	}
 	return "", nil, true
 }
@@ -339,6 +343,10 @@ func (s *state) check() {
 
 func (s *state) compare(c *check) {
 	n := s.node(c.scope, c.slot)
+	if c.counts {
+		s.compareCount(c, n)
+		return
+	}
 	if n == nil || trim(n.Text) == c.value || s.toldAlready(n, c.bad) {
 		return
 	}
@@ -347,6 +355,18 @@ func (s *state) compare(c *check) {
 		f = f.Flagged()
 	}
 	s.add(f, c.shared)
+}
+
+// compareCount finds that a document does not hold as many records as it says.
+func (s *state) compareCount(c *check, n *wire.Node) {
+	if n == nil {
+		return
+	}
+	said, err := strconv.Atoi(trim(n.Text))
+	if err == nil && said == s.records || s.toldAlready(n, c.bad) {
+		return
+	}
+	s.add(fault.New(fault.MapCount, n.Place(), n.Text, s.records).WithRule("count").WithName(c.title), c.shared)
 }
 
 // trim removes XML's blanks from both ends.

@@ -149,7 +149,7 @@ func sortPlan(p *plan) {
 	}
 	if p.form != planObject {
 		p.constant = p.form == planLeaf && len(p.leads) > 0 &&
-			!slices.ContainsFunc(p.leads, func(l *lead) bool { return l.form != leadConstant })
+			!slices.ContainsFunc(p.leads, func(l *lead) bool { return l.form != leadConstant && l.form != leadCount })
 		return
 	}
 	for _, part := range p.parts {

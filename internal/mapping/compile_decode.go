@@ -42,7 +42,7 @@ func (c *compiler) decoder() {
 		of, slot := c.source.slot(f.route.nodeSteps())
 		c.checks = append(c.checks, check{
 			scope: of, slot: slot, via: c.source.way(of, c.outermost()),
-			value: f.value, bad: constantOnly(f.value), title: f.route.shape().Title, shared: c.shared(of),
+			value: f.value, bad: constantOnly(f.value), title: f.route.shape().Title, shared: c.shared(of), counts: f.counts,
 		})
 	}
 	for _, resolve := range c.later {

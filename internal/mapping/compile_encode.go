@@ -40,7 +40,11 @@ func (c *compiler) encoder() {
 		if len(leaf.leads) > 0 {
 			c.problem(f.mark, "%s is both mapped and fixed", f.path)
 		}
-		leaf.leads = append(leaf.leads, &lead{form: leadConstant, slot: -1, value: f.value, constant: f})
+		form := leadConstant
+		if f.counts {
+			form = leadCount
+		}
+		leaf.leads = append(leaf.leads, &lead{form: form, slot: -1, value: f.value, constant: f})
 	}
 	for _, s := range t.set {
 		of, slot := c.source.slot(s.route.steps)

@@ -42,7 +42,8 @@ func (t *Table) decode(s *state, root *wire.Node) Decoding {
 	s.current[0] = 0
 	var d Decoding
 	s.arena.Reserve(s.picked + 2*len(s.frames) + s.objects)
-	d.Records = make([]Decoded, 0, t.expected(s))
+	s.records = t.expected(s)
+	d.Records = make([]Decoded, 0, s.records)
 	s.each(t.chain, func() bool {
 		source := s.frames[s.current[t.recordScope]].node
 		if t.recordSlot >= 0 {
@@ -64,14 +65,12 @@ func (t *Table) decode(s *state, root *wire.Node) Decoding {
 	return d
 }
 
-// expected is how many records the document has, or fewer.
+// expected is how many records the document has.
 func (t *Table) expected(s *state) int {
-	if len(t.chain) != 1 {
-		return 1
-	}
 	n := 0
-	for f := s.first(0, s.scopes[t.chain[0]].list); f != none; f = s.frames[f].next {
+	s.each(t.chain, func() bool {
 		n++
-	}
+		return true
+	})
 	return n
 }

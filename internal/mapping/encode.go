@@ -23,6 +23,7 @@ func (t *Table) Encode(records []*wire.Node) (*wire.Node, fault.List) {
 
 func (t *Table) encode(s *state, records []*wire.Node) (*wire.Node, fault.List) {
 	s.open(0, nil)
+	s.records = len(records)
 	for _, r := range records {
 		f := s.open(1, r)
 		s.link(0, 0, f)

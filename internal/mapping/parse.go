@@ -104,6 +104,7 @@ func (t *Table) parse(p *parser, root *yaml.Node) {
 		p.members(n, func(key, value *yaml.Node) {
 			if r, ok := p.wire(key, key.Value); ok {
 				t.fixed = p.constant(t.fixed, key, value, r)
+				p.count(value)
 			}
 		})
 	}
@@ -179,6 +180,21 @@ func (p *parser) constant(list []*constant, key, value *yaml.Node, r route) []*c
 		return append(list, &constant{mark: at(key), path: key.Value, route: r, value: v})
 	}
 	return list
+}
+
+// recordCount stands in `fixed` for the number of records in the document.
+const recordCount = "$records"
+
+// count reads recordCount.
+func (p *parser) count(value *yaml.Node) {
+	t := p.table
+	if value.Value != recordCount || len(t.fixed) == 0 {
+		return
+	}
+	if len(t.each) == 0 {
+		p.problem(value, "%s needs `each`: without it the document is one record", recordCount)
+	}
+	t.fixed[len(t.fixed)-1].counts = true
 }
 
 // field reads the row, or the list of rows, of one canonical path.

@@ -83,6 +83,7 @@ const (
 	leadSplit
 	leadXML
 	leadExpression
+	leadCount
 )
 
 // check is a constant that the source must hold where it stands at all.
@@ -94,4 +95,6 @@ type check struct {
 	bad    *trouble
 	title  string
 	shared bool
+	// counts says that the value must be the number of records.
+	counts bool
 }

@@ -71,11 +71,11 @@ type state struct {
 	lists  []span
 	// current is the frame that each scope is at, while building.
 	current []int32
-	// picked counts the values that were found.
-	picked int
-	arena  wire.Arena
-	spare  *wire.Node
-	faults fault.List
+	// picked counts the values that were found, records the records of the document.
+	picked, records int
+	arena           wire.Arena
+	spare           *wire.Node
+	faults          fault.List
 	// common are the faults of what records share.
 	common fault.List
 	told   map[complaint]bool

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"tongqu/internal/fault"
 	"tongqu/internal/schema"
 	"tongqu/internal/wire"
 )
@@ -213,16 +215,45 @@ func TestRoundTripWire(t *testing.T) {
 			g := generator{table: table}
 			root := g.tree(t, table.wire, nil)
 			root.Name = table.wire.Root
+			sayCount(table, root)
 			d := table.Decode(root)
 			require.False(t, d.Faults.Refuses(), "%v", d.Faults)
 			for _, r := range d.Records {
 				require.False(t, r.Faults.Refuses(), "%v", r.Faults)
 			}
 			back, faults := table.Encode(roots(d))
-			require.False(t, faults.Refuses(), "%v", faults)
+			for _, f := range faults {
+				require.True(t, f.Severity == fault.Flag || onlyWhen(table, f), "%v", f)
+			}
 			require.Equal(t, written(root), written(back))
 		})
 	})
+}
+
+// onlyWhen reports whether a fault is the lack of an element that only rows with
+// `when` write, which the generator leaves out.
+func onlyWhen(table *Table, f fault.Fault) bool {
+	return f.Code == fault.MapMissing && !slices.ContainsFunc(table.rows, func(r *row) bool {
+		return r.when == nil && slices.ContainsFunc(r.wires, func(w wireRef) bool { return strings.HasSuffix(f.Path, w.key()) })
+	})
+}
+
+// sayCount writes the number of records where a document says it.
+func sayCount(table *Table, root *wire.Node) {
+	for _, c := range table.fixed {
+		if !c.counts {
+			continue
+		}
+		n := root
+		for _, st := range c.route.steps {
+			if n = n.Child(st.name); n == nil {
+				break
+			}
+		}
+		if n != nil {
+			n.Text = strconv.Itoa(len(table.Decode(root).Records))
+		}
+	}
 }
 
 // written is the outline of a tree without its empty leaves.

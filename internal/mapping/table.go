@@ -119,6 +119,8 @@ type constant struct {
 	path  string
 	route route
 	value string
+	// counts says that the value is the number of records, not a constant.
+	counts bool
 }
 
 // ignored is a wire path that no row maps, and why.
