@@ -6,19 +6,23 @@ import "strings"
 const (
 	checkCitizen = "gb11643" // citizen identity number
 	checkCredit  = "gb32100" // unified social credit code
+	checkOrg     = "gb11714" // organization code
 )
 
 // digitRight reports whether the check digit of a number is right. What does not
 // have the shape of such a number (a masked one, another kind of code) passes.
 func digitRight(check, s string) bool {
-	if check == checkCitizen {
+	switch check {
+	case checkCitizen:
 		return citizenRight(s)
+	case checkOrg:
+		return organizationRight(s)
 	}
 	return creditRight(s)
 }
 
 // checkNames are the standards as texts name them.
-var checkNames = map[string]string{checkCitizen: "GB 11643", checkCredit: "GB 32100"}
+var checkNames = map[string]string{checkCitizen: "GB 11643", checkCredit: "GB 32100", checkOrg: "GB 11714"}
 
 // citizenRight checks the 18th character of a citizen identity number (GB 11643,
 // ISO 7064 MOD 11-2). Numbers of 15 digits, which have none, pass.
@@ -66,4 +70,24 @@ func creditRight(s string) bool {
 		weight = weight * 3 % 31
 	}
 	return true
+}
+
+// organizationRight checks the 9th character of an organization code (GB 11714,
+// MOD 11 with the weights 3 7 9 10 5 8 4 2).
+func organizationRight(s string) bool {
+	if len(s) != 9 {
+		return true
+	}
+	sum := 0
+	for i, weight := range [...]int{3, 7, 9, 10, 5, 8, 4, 2} {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			sum += int(c-'0') * weight
+		case c >= 'A' && c <= 'Z':
+			sum += int(c-'A'+10) * weight
+		default:
+			return true
+		}
+	}
+	return "0123456789X0"[11-sum%11] == s[8]
 }

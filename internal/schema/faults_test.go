@@ -258,6 +258,11 @@ func TestCheckDigits(t *testing.T) {
 	} {
 		require.Equal(t, want, digitRight(checkCredit, s), s)
 	}
+	for s, want := range map[string]bool{
+		"000100Y47": false, "123456788": true, "123456789": false, "10000000X": false, "D2143569X": true, "0000*0000": true, "1234": true,
+	} {
+		require.Equal(t, want, digitRight(checkOrg, s), s)
+	}
 }
 
 func TestOrderFaultsAreFew(t *testing.T) {

@@ -292,7 +292,7 @@ func (l *loader) lintExtension(f *file, n *wire.Node, kind keyword) {
 	case personalRule:
 		oneOf("name", "id", "phone", "address", "account")
 	case checkRule:
-		oneOf(checkCitizen, checkCredit)
+		oneOf(checkCitizen, checkCredit, checkOrg)
 	case contentRule:
 		if n.Kind != wire.Text {
 			l.problem(f, n, "x-content must be a string")

@@ -53,7 +53,7 @@ func TestLint(t *testing.T) {
 		{"root keyword below", header + `"properties": {"a": {"x-keys": {"k": ["a"]}}}}`, `x-keys belongs at the root of the file`},
 		{"x-whitespace", header + `"properties": {"a": {"x-whitespace": "trim"}}}`, `x-whitespace must be one of preserve, replace, collapse`},
 		{"x-personal", header + `"properties": {"a": {"x-personal": "email"}}}`, `x-personal must be one of name, id, phone, address, account`},
-		{"x-check", header + `"properties": {"a": {"x-check": "luhn"}}}`, `x-check must be one of gb11643, gb32100`},
+		{"x-check", header + `"properties": {"a": {"x-check": "luhn"}}}`, `x-check must be one of gb11643, gb32100, gb11714`},
 		{"x-totalDigits", header + `"properties": {"a": {"x-totalDigits": "3"}}}`, `x-totalDigits must be a whole number from 0`},
 		{"x-minimum", header + `"properties": {"a": {"x-minimum": 3}}}`, `x-minimum must be a decimal in a string`},
 		{"x-decimal", header + `"properties": {"a": {"x-decimal": "yes"}}}`, `x-decimal must be true or false`},
