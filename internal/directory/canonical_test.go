@@ -31,11 +31,11 @@ func TestMasksOfCanonicalTypes(t *testing.T) {
 	tested := 0
 	for _, id := range set.IDs() {
 		canonicalType, ok := strings.CutPrefix(id, "canonical/")
-		if !ok || strings.HasPrefix(canonicalType, "common.") {
+		s, _ := set.Schema(id)
+		if !ok || len(s.Shape().Keys) == 0 { // definitions that types share
 			continue
 		}
 		t.Run(canonicalType, func(t *testing.T) {
-			s, _ := set.Schema(id)
 			mask, err := directory.NewMasker(s.Shape())
 			require.NoError(t, err)
 			files := schemaFiles{}
