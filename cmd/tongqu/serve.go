@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +52,7 @@ doors, prints what became of each, and stays up.`,
 			if err != nil {
 				return explainListen(err, "give another address with --listen, or stop what listens there (a hub that still runs?)")
 			}
+			defer reloadOnHangup(cmd.Context(), hub)()
 			if !withDemo {
 				return hub.Run(cmd.Context(), func(context.Context) error {
 					fmt.Fprintf(cmd.ErrOrStderr(), "tongqu listens on http://%s, data in %s\n", hub.Addr(), c.Data)
@@ -67,6 +70,28 @@ doors, prints what became of each, and stays up.`,
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default: as configured, 127.0.0.1:8080)")
 	cmd.Flags().BoolVar(&withDemo, "demo", false, "add demo agencies and subscribers and run a small day")
 	return cmd
+}
+
+// reloadOnHangup reads the data folders again at each SIGHUP until the returned
+// function is called. What is wrong with them, the hub tells in its log.
+func reloadOnHangup(ctx context.Context, hub *app.App) func() {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangup:
+				_ = hub.Reload(ctx)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		stop()
+	}
 }
 
 // garbage is how far the heap may grow between two collections, in per cent of

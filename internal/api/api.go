@@ -31,6 +31,8 @@ var openAPI []byte
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error
+	// Advisory checks are shown; the hub is ready all the same.
+	Advisory bool
 }
 
 // Rooms are the parts of the hub that the API shows.
@@ -159,7 +161,10 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	for _, c := range a.Checks {
 		parts[c.Name] = "ok"
 		if err := c.Run(r.Context()); err != nil {
-			status, parts[c.Name] = http.StatusServiceUnavailable, fmt.Sprint(err)
+			parts[c.Name] = fmt.Sprint(err)
+			if !c.Advisory {
+				status = http.StatusServiceUnavailable
+			}
 		}
 	}
 	word := "ready"

@@ -31,17 +31,19 @@ import (
 	"tongqu/internal/record"
 	"tongqu/internal/relay"
 	"tongqu/internal/store"
-	"tongqu/internal/wire"
 )
 
 // App is a hub.
 type App struct {
-	config    Config
-	log       *zap.Logger
-	registry  *adapter.Registry
-	directory *directory.Directory
-	metrics   *prometheus.Registry
-	listener  net.Listener
+	config   Config
+	log      *zap.Logger
+	files    fs.FS
+	rules    atomic.Pointer[rules]
+	metrics  *prometheus.Registry
+	listener net.Listener
+	reloads  *reloads
+	// loadedPrint is what the override folder looked like just before it was loaded.
+	loadedPrint uint64
 
 	// What Run opens, in this order, and closes in the opposite one.
 	store    store.Store
@@ -50,36 +52,27 @@ type App struct {
 	relay    *relay.Relay
 	delivery *delivery.Delivery
 	intake   *intake.Intake
-	maskers  map[string]*directory.Masker
+	doors    fileDoors
 
-	leads atomic.Bool // this hub's relay works
+	documents http.Handler // the HTTP door
+	handler   atomic.Pointer[api.API]
+	// topicsWanted has a value when topics are missing that Kafka could not make yet.
+	topicsWanted chan struct{}
+	leads        atomic.Bool // this hub's relay works
 }
 
 // New loads adapters and directory and checks them; it opens nothing yet but
 // the address, so that Addr is known. files has adapters, schemas, mappings and config.
 func New(ctx context.Context, c Config, files fs.FS, log *zap.Logger) (*App, error) {
-	limits := wire.NewDefaultLimits()
-	limits.MaxBytes = int(c.Intake.MaxBytes)
-	registry, err := adapter.Load(files, limits)
+	a := &App{config: c, log: log, files: files, metrics: prometheus.NewRegistry(), reloads: newReloads(), topicsWanted: make(chan struct{}, 1)}
+	if c.Folders.Override != "" {
+		a.loadedPrint = fingerprint(os.DirFS(c.Folders.Override))
+	}
+	loaded, err := loadRules(&c, files)
 	if err != nil {
-		return nil, fmt.Errorf("loading adapters: %w", err)
+		return nil, err
 	}
-	configFiles, err := fs.Sub(files, "config")
-	if err != nil {
-		return nil, fmt.Errorf("opening config: %w", err)
-	}
-	load := directory.Load
-	if c.Demo {
-		load = directory.LoadDemo
-	}
-	d, err := load(configFiles)
-	if err != nil {
-		return nil, fmt.Errorf("loading directory: %w", err)
-	}
-	if err := CheckSubscriptions(registry, d); err != nil {
-		return nil, fmt.Errorf("checking subscriptions: %w", err)
-	}
-	a := &App{config: c, log: log, registry: registry, directory: d, metrics: prometheus.NewRegistry()}
+	a.rules.Store(loaded)
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen); err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
@@ -90,11 +83,11 @@ func New(ctx context.Context, c Config, files fs.FS, log *zap.Logger) (*App, err
 // Addr is where the hub listens, with the port that was chosen.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
-// Registry returns the adapters.
-func (a *App) Registry() *adapter.Registry { return a.registry }
+// Registry returns the adapters in force.
+func (a *App) Registry() *adapter.Registry { return a.rules.Load().registry }
 
-// Directory returns the directory.
-func (a *App) Directory() *directory.Directory { return a.directory }
+// Directory returns the directory in force.
+func (a *App) Directory() *directory.Directory { return a.rules.Load().directory }
 
 // Store returns the store, which is open from Run's started until Run ends.
 func (a *App) Store() store.Store { return a.store }
@@ -107,10 +100,11 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	if err := a.open(ctx); err != nil {
 		return errors.Join(err, a.listener.Close())
 	}
-	doors, err := a.fileDoors()
+	doors, err := a.doors.open(a, a.Directory())
 	if err != nil {
 		return errors.Join(err, a.listener.Close())
 	}
+	a.doors.use(doors)
 	server := a.server()
 	// Inner parts outlive the doors, so that what came in is still published and delivered.
 	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx))
@@ -122,12 +116,12 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 		both.Go(func() error { return a.store.Lease(bothCtx, RelayLease, a.lead) })
 		both.Go(func() error { return a.delivery.Run(bothCtx) })
 		both.Go(func() error { return a.retain(bothCtx) })
+		both.Go(func() error { return a.lateTopics(bothCtx) })
 		return both.Wait()
 	})
 	outer, outerCtx := errgroup.WithContext(ctx)
-	for _, d := range doors { // of several hubs one looks into a mailbox
-		outer.Go(func() error { return a.store.Lease(outerCtx, "mailbox "+d.Agency(), d.Run) })
-	}
+	outer.Go(func() error { return a.doors.run(outerCtx, a.store) })
+	outer.Go(func() error { return a.watch(outerCtx) })
 	outer.Go(func() error {
 		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving HTTP: %w", err)
@@ -193,20 +187,16 @@ func (a *App) open(ctx context.Context) error {
 		return fmt.Errorf("connecting to Kafka: %w", err)
 	}
 	a.bus = k
-	maskers, err := a.loadMaskers()
-	if err != nil {
-		return err
-	}
+	now := a.rules.Load()
 	intakeMetrics, deliveryMetrics := intake.NewMetrics(), delivery.NewMetrics()
 	a.relay = relay.New(a.store, a.bus, relay.NewDefaultSettings(), a.log.Named("relay"))
 	a.delivery = delivery.New(delivery.Rooms{
-		Directory: a.directory, Store: a.store, Bus: a.bus, Log: a.log.Named("delivery"), Metrics: deliveryMetrics,
-		Masks: maskers, Encode: a.registry.Encode,
+		Rules: delivery.Rules{Directory: now.directory, Masks: now.maskers, Encode: now.registry.Encode},
+		Store: a.store, Bus: a.bus, Log: a.log.Named("delivery"), Metrics: deliveryMetrics,
 	}, a.deliverySettings())
-	a.intake = intake.New(a.registry, a.directory, a.store, a.log.Named("intake"), intakeMetrics, time.Now)
-	a.metrics.MustRegister(intakeMetrics, deliveryMetrics, newGauges(a))
-	a.maskers = maskers
-	return a.admitOperator()
+	a.intake = intake.New(now.registry, now.directory, a.store, a.log.Named("intake"), intakeMetrics, time.Now)
+	a.metrics.MustRegister(intakeMetrics, deliveryMetrics, newGauges(a), a.reloads.count, a.reloads.inUse)
+	return a.admitOperator(now.directory)
 }
 
 // deliverySettings are the defaults with what the configuration says.
@@ -237,7 +227,7 @@ func (a *App) Settled(ctx context.Context) bool {
 	if err != nil || len(left) > 0 {
 		return false
 	}
-	for _, s := range a.directory.Subscriptions() {
+	for _, s := range a.Directory().Subscriptions() {
 		lag, err := a.bus.Lag(ctx, delivery.Group(s.ID), s.Topics())
 		if err != nil {
 			return false
@@ -261,10 +251,10 @@ func (a *App) topics() []string {
 			topics = append(topics, topic)
 		}
 	}
-	for _, t := range a.registry.Types() {
+	for _, t := range a.Registry().Types() {
 		add(record.Topic(t))
 	}
-	for _, s := range a.directory.Subscriptions() {
+	for _, s := range a.Directory().Subscriptions() {
 		for _, t := range s.Topics() {
 			add(t)
 		}
@@ -272,58 +262,33 @@ func (a *App) topics() []string {
 	return topics
 }
 
-// maskers hide personal data, by canonical type.
-func (a *App) loadMaskers() (map[string]*directory.Masker, error) {
-	maskers := map[string]*directory.Masker{}
-	for _, t := range a.registry.Types() {
-		s, ok := a.registry.Canonical(t)
-		if !ok {
-			return nil, fmt.Errorf("no canonical schema %s", t)
-		}
-		m, err := directory.NewMasker(s.Shape())
-		if err != nil {
-			return nil, fmt.Errorf("masking %s: %w", t, err)
-		}
-		maskers[t] = m
-	}
-	return maskers, nil
-}
-
-// fileDoors opens the mailbox of every agency that has one.
-func (a *App) fileDoors() ([]*intake.Files, error) {
-	var doors []*intake.Files
-	for _, ag := range a.directory.Agencies() {
-		if ag.Files == nil {
-			continue
-		}
-		f, err := intake.NewFiles(a.intake, ag, a.config.Path(ag.Files.Folder), a.config.Intake.FilePoll, a.config.Intake.MaxBytes)
-		if err != nil {
-			return nil, fmt.Errorf("opening the file door of %s: %w", ag.Code, err)
-		}
-		doors = append(doors, f)
-	}
-	return doors, nil
-}
-
 // server makes the HTTP server of door and API.
 func (a *App) server() *http.Server {
 	c := a.config.Intake
-	documents := intake.NewHTTP(a.intake, intake.HTTPSettings{
+	a.documents = intake.NewHTTP(a.intake, intake.HTTPSettings{
 		MaxBytes: c.MaxBytes, MaxInFlightBytes: c.MaxInFlightBytes, ReadTimeout: c.ReadTimeout, Rate: c.Rate, Burst: c.Burst,
 	})
-	checks := []api.Check{
-		{Name: "store", Run: a.store.Ready},
-		{Name: "kafka", Run: a.bus.Ready},
-		{Name: "relay", Run: func(context.Context) error { s := a.relay.State(); return s.LastError }},
-	}
-	handler := api.New(api.Rooms{
-		Store: a.store, Registry: a.registry, Directory: a.directory, Delivery: a.delivery, Bus: a.bus, Maskers: a.maskers,
-		Documents: documents, Metrics: a.metrics, Checks: checks, Log: a.log.Named("api"),
-	})
+	a.handler.Store(a.newAPI())
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.handler.Load().ServeHTTP(w, r) })
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: zap.NewStdLog(a.log.Named("http").WithOptions(zap.IncreaseLevel(zap.WarnLevel))),
 	}
+}
+
+// newAPI makes the API of the rules in force.
+func (a *App) newAPI() *api.API {
+	now := a.rules.Load()
+	checks := []api.Check{
+		{Name: "store", Run: a.store.Ready},
+		{Name: "kafka", Run: a.bus.Ready},
+		{Name: "relay", Run: func(context.Context) error { s := a.relay.State(); return s.LastError }},
+		{Name: "reload", Run: func(context.Context) error { return a.reloads.state() }, Advisory: true},
+	}
+	return api.New(api.Rooms{
+		Store: a.store, Registry: now.registry, Directory: now.directory, Delivery: a.delivery, Bus: a.bus, Maskers: now.maskers,
+		Documents: a.documents, Metrics: a.metrics, Checks: checks, Log: a.log.Named("api"),
+	})
 }
 
 // close closes what is open, the newest first.
@@ -348,11 +313,11 @@ func (a *App) close() error {
 // token, made at the first start; the commands on the same machine use it.
 const OperatorTokenFile = "operator.token"
 
-func (a *App) admitOperator() error {
+func (a *App) admitOperator(d *directory.Directory) error {
 	token, err := readOrMakeToken(filepath.Join(a.config.Data, OperatorTokenFile))
 	if err != nil {
 		return err
 	}
-	a.directory.AdmitOperator(token)
+	d.AdmitOperator(token)
 	return nil
 }

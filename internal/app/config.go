@@ -40,6 +40,8 @@ type Config struct {
 // FoldersConfig names a folder that holds any of adapters, schemas, mappings and config.
 type FoldersConfig struct {
 	Override string `yaml:"override"`
+	// Poll is how often a running hub looks whether the folder has changed; 0 is never.
+	Poll time.Duration `yaml:"poll"`
 }
 
 // StoreConfig names a PostgreSQL database by its address (postgres://…), which may
@@ -78,7 +80,8 @@ type LogConfig struct {
 func NewDefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", Data: "data",
-		Kafka: bus.NewDefaultConfig(),
+		Folders: FoldersConfig{Poll: 2 * time.Second},
+		Kafka:   bus.NewDefaultConfig(),
 		Intake: IntakeConfig{
 			MaxBytes: 16 << 20, MaxInFlightBytes: 256 << 20, ReadTimeout: 30 * time.Second,
 			Burst: 100, FilePoll: time.Second,
@@ -131,6 +134,7 @@ func (c *Config) Validate(file string) error {
 	check(c.Store.URL == "" || len(c.Kafka.Brokers) > 0, "store.url needs kafka.brokers: several hubs may work on one database, and an embedded Kafka is one hub's alone")
 	check(c.Store.KeepMonths >= 0, "store.keepMonths must not be below 0")
 	check(c.Store.KeepMonths == 0 || c.Store.URL != "", "store.keepMonths needs store.url: a SQLite store keeps everything")
+	check(c.Folders.Poll == 0 || c.Folders.Poll >= 10*time.Millisecond, "folders.poll must be 0 or at least 10ms")
 	check(c.Intake.MaxBytes > 0, "intake.maxBytes must be above 0")
 	check(c.Intake.MaxInFlightBytes >= c.Intake.MaxBytes, "intake.maxInFlightBytes must be at least intake.maxBytes")
 	check(c.Intake.Rate >= 0, "intake.rate must not be below 0")

@@ -27,7 +27,7 @@ type gauges struct {
 	bus           bus.Bus
 	relay         *relay.Relay
 	leads         *atomic.Bool
-	subscriptions []*directory.Subscription
+	subscriptions func() []*directory.Subscription
 
 	ok, unpublished, behind, failures, lag, pending, bytes, queue, connections, months, leader *prometheus.Desc
 }
@@ -37,7 +37,7 @@ func newGauges(a *App) *gauges {
 		return prometheus.NewDesc("tongqu_"+name, help, labels, nil)
 	}
 	return &gauges{
-		store: a.store, bus: a.bus, relay: a.relay, leads: &a.leads, subscriptions: a.directory.Subscriptions(),
+		store: a.store, bus: a.bus, relay: a.relay, leads: &a.leads, subscriptions: func() []*directory.Subscription { return a.Directory().Subscriptions() },
 
 		ok:          desc("scrape_ok", "1 when the part could be read for this scrape: store, kafka.", "part"),
 		unpublished: desc("relay_unpublished_records", "Accepted records that are not in Kafka yet."),
@@ -104,7 +104,7 @@ func (g *gauges) collectStore(ctx context.Context, send sendGauge) float64 {
 		return 0
 	}
 	send(g.unpublished, float64(b.Unpublished))
-	for _, s := range g.subscriptions {
+	for _, s := range g.subscriptions() {
 		pending := b.Subscriptions[s.ID]
 		send(g.pending, float64(pending.Waiting), s.ID, string(store.DeliveryWaiting))
 		send(g.pending, float64(pending.Parked), s.ID, string(store.DeliveryParked))
@@ -114,7 +114,7 @@ func (g *gauges) collectStore(ctx context.Context, send sendGauge) float64 {
 
 // collectLag returns 1, or 0 when Kafka does not tell.
 func (g *gauges) collectLag(ctx context.Context, send sendGauge) float64 {
-	for _, s := range g.subscriptions {
+	for _, s := range g.subscriptions() {
 		lag, err := g.bus.Lag(ctx, delivery.Group(s.ID), s.Topics())
 		if err != nil {
 			return 0

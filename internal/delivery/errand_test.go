@@ -251,7 +251,9 @@ func TestResendOfWhatCouldNotBeEncoded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Resent{Parked: 1}, got)
 
-	h.rooms.Encode = encodeJSON // the table was mended
+	mended := *h.rules.Load()
+	mended.Encode = encodeJSON
+	h.Use(mended)
 	got, err = h.Resend(t.Context(), "orders", nil)
 	require.NoError(t, err)
 	require.Equal(t, Resent{Delivered: 1}, got)

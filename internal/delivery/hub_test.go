@@ -78,8 +78,8 @@ func newHub(tb testing.TB, dir string, change func(*Rooms, *Settings), subscript
 	}})
 	require.NoError(tb, err)
 	rooms := Rooms{
-		Directory: d, Store: st, Masks: map[string]*directory.Masker{orderType: mask}, Encode: encodeXML,
-		Log: zap.NewNop(), Metrics: NewMetrics(),
+		Rules: Rules{Directory: d, Masks: map[string]*directory.Masker{orderType: mask}, Encode: encodeXML},
+		Store: st, Log: zap.NewNop(), Metrics: NewMetrics(),
 	}
 	settings := NewDefaultSettings()
 	settings.Folder = dir

@@ -165,11 +165,10 @@ func TestDeliveredIsCommitted(t *testing.T) {
 	k := newBus(t)
 	sub := newSubscriber(t)
 	h := newHub(t, t.TempDir(), onBus(k), "id: orders, batch: 3, "+sub.to())
-	require.Equal(t, []string{"tongqu.trade.order"}, h.Topics())
 	require.NoError(t, k.Publish(t.Context(), h.orders(t, "A1", "A2", "A3", "A4", "A5")))
 	h.run(t)
 	require.Eventually(t, func() bool {
-		lag, err := k.Lag(t.Context(), Group("orders"), h.Topics())
+		lag, err := k.Lag(t.Context(), Group("orders"), []string{"tongqu.trade.order"})
 		require.NoError(t, err)
 		balance, err := h.store.Balance(t.Context(), time.Time{})
 		require.NoError(t, err)

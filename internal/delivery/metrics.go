@@ -71,6 +71,9 @@ func (m *Metrics) attempted(subscription, result string, took time.Duration) {
 	m.seconds.WithLabelValues(subscription, result).Observe(took.Seconds())
 }
 
+// forget drops the state of a subscription that is no more.
+func (m *Metrics) forget(subscription string) { m.circuit.DeleteLabelValues(subscription) }
+
 func (m *Metrics) setCircuit(subscription string, c circuit.Status) {
 	open := 0.0
 	if c != circuit.Closed {

@@ -27,7 +27,8 @@ type item struct {
 func (w *worker) prepare(ctx context.Context, it item) (p parcel, status store.DeliveryStatus, detail string, err error) {
 	r := &it.record
 	p = parcel{id: r.ID, message: it.message, attempts: it.attempts}
-	if !w.rooms.Directory.Due(w.subscription, r.Agency, r.Type) {
+	rules := w.rules.Load()
+	if !rules.Directory.Due(w.subscription, r.Agency, r.Type) {
 		return p, store.DeliverySkipped, "", nil
 	}
 	if r.Body == nil {
@@ -37,7 +38,7 @@ func (w *worker) prepare(ctx context.Context, it item) (p parcel, status store.D
 		}
 		r.Body = stored.Body
 	}
-	encoded, skip, reason := w.encode(r)
+	encoded, skip, reason := w.encode(rules, r)
 	switch {
 	case skip:
 		return p, store.DeliverySkipped, "", nil
@@ -50,8 +51,8 @@ func (w *worker) prepare(ctx context.Context, it item) (p parcel, status store.D
 
 // encode returns the record as the subscription gets it, or that its filter
 // leaves it out, or the reason why it cannot be had.
-func (w *worker) encode(r *record.Record) (enc adapter.Encoded, skip bool, reason string) {
-	mask, reason := w.mask(r.Type)
+func (w *worker) encode(rules *Rules, r *record.Record) (enc adapter.Encoded, skip bool, reason string) {
+	mask, reason := w.mask(rules, r.Type)
 	if reason != "" {
 		return enc, false, reason
 	}
@@ -71,7 +72,7 @@ func (w *worker) encode(r *record.Record) (enc adapter.Encoded, skip bool, reaso
 	}
 	if format := w.subscription.Format; format != directory.FormatJSON {
 		var err error
-		if enc, err = w.rooms.Encode(format, [][]byte{enc.Body}); err != nil {
+		if enc, err = rules.Encode(format, [][]byte{enc.Body}); err != nil {
 			return enc, false, format + ": " + reasons(err)
 		}
 	}
@@ -80,11 +81,11 @@ func (w *worker) encode(r *record.Record) (enc adapter.Encoded, skip bool, reaso
 
 // mask returns the mask that the subscription's records need, nil when none, and
 // the reason when it needs one that there is not.
-func (w *worker) mask(canonicalType string) (*directory.Masker, string) {
+func (w *worker) mask(rules *Rules, canonicalType string) (*directory.Masker, string) {
 	if w.subscription.Personal == directory.PersonalClear {
 		return nil, ""
 	}
-	mask, ok := w.rooms.Masks[canonicalType]
+	mask, ok := rules.Masks[canonicalType]
 	switch {
 	case !ok:
 		return nil, "nothing says which data of " + canonicalType + " are personal"

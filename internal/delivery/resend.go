@@ -27,7 +27,7 @@ const resendSize = 500
 // that is away: then it ends with the fault DELIVERY_UNREACHABLE. An unknown
 // subscription is the fault NOT_FOUND.
 func (d *Delivery) Resend(ctx context.Context, subscription string, recordIDs []string) (Resent, error) {
-	w, ok := d.workers[subscription]
+	w, ok := d.worker(subscription)
 	if !ok {
 		return Resent{}, fault.New(fault.NotFound, fault.Place{}, subscription, subscription)
 	}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,10 +17,15 @@ import (
 // and share the circuit.
 type worker struct {
 	rooms        *Rooms
+	rules        *atomic.Pointer[Rules]
 	settings     *Settings
 	subscription *directory.Subscription
 	sender       sender
 	circuit      *circuit.Circuit
+
+	// stop ends the worker and done is closed when it has ended; nil until it runs.
+	stop context.CancelFunc
+	done chan struct{}
 }
 
 // handle delivers a batch of one partition in order and returns nil when every

@@ -99,7 +99,7 @@ func (h *HTTP) authenticate(r *http.Request) (*directory.Agency, bool) {
 	if !ok {
 		return nil, false
 	}
-	return h.intake.directory.Authenticate(token)
+	return h.intake.rules.Load().directory.Authenticate(token)
 }
 
 // wait is how long the agency has to wait before its next document; 0 is not at all.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,18 +23,29 @@ import (
 
 // Intake is the pipeline: recognise, read, check, translate, check, record.
 type Intake struct {
+	rules   atomic.Pointer[rules]
+	store   store.Store
+	log     *zap.Logger
+	metrics *Metrics
+	clock   func() time.Time
+}
+
+// rules say which documents are known and who may send them.
+type rules struct {
 	registry  *adapter.Registry
 	directory *directory.Directory
-	store     store.Store
-	log       *zap.Logger
-	metrics   *Metrics
-	clock     func() time.Time
 }
 
 // New makes the pipeline; clock is time.Now outside tests.
 func New(r *adapter.Registry, d *directory.Directory, s store.Store, log *zap.Logger, m *Metrics, clock func() time.Time) *Intake {
-	return &Intake{registry: r, directory: d, store: s, log: log, metrics: m, clock: clock}
+	in := &Intake{store: s, log: log, metrics: m, clock: clock}
+	in.Use(r, d)
+	return in
 }
+
+// Use puts other adapters and another directory in force. Documents that are
+// being received are finished by those they began with.
+func (in *Intake) Use(r *adapter.Registry, d *directory.Directory) { in.rules.Store(&rules{r, d}) }
 
 // Inbound is a document at a door.
 type Inbound struct {
@@ -83,10 +95,11 @@ func (in *Intake) Receive(ctx context.Context, inb Inbound) (*Outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	t := in.registry.Translate(inb.Body, inb.Adapter)
-	in.authorize(inb.Agency, t)
+	rules := in.rules.Load()
+	t := rules.registry.Translate(inb.Body, inb.Adapter)
+	rules.authorize(inb.Agency, t)
 	e := entry(id, inb, t, start.UTC().Truncate(time.Microsecond))
-	if err := in.match(ctx, t, e); err != nil {
+	if err := in.match(ctx, rules.registry, t, e); err != nil {
 		in.metrics.failed.Inc()
 		return nil, err
 	}
@@ -100,14 +113,14 @@ func (in *Intake) Receive(ctx context.Context, inb Inbound) (*Outcome, error) {
 }
 
 // authorize refuses what the agency is not listed to provide.
-func (in *Intake) authorize(a *directory.Agency, t *adapter.Translation) {
+func (ru *rules) authorize(a *directory.Agency, t *adapter.Translation) {
 	var refused string // the last type found refused: types of one document seldom differ
 	for i := range t.Records {
 		r := &t.Records[i]
 		if r.Type == "" || r.Type == refused {
 			continue
 		}
-		if _, ok := in.directory.MayProvide(a, r.Type); !ok {
+		if _, ok := ru.directory.MayProvide(a, r.Type); !ok {
 			refused = r.Type
 			t.Faults = append(t.Faults, fault.New(fault.NotEntitled, fault.Place{}, "", a.Code, record.Family(r.Type)))
 		}
@@ -139,13 +152,13 @@ func entry(id string, inb Inbound, t *adapter.Translation, at time.Time) *store.
 }
 
 // match flags the receipts that answer nothing the hub has received.
-func (in *Intake) match(ctx context.Context, t *adapter.Translation, e *store.Entry) error {
+func (in *Intake) match(ctx context.Context, registry *adapter.Registry, t *adapter.Translation, e *store.Entry) error {
 	for i := range e.Records {
 		r := &e.Records[i]
-		if r.Status != record.Accepted || !answer.IsReceipt(in.registry, r.Type) {
+		if r.Status != record.Accepted || !answer.IsReceipt(registry, r.Type) {
 			continue
 		}
-		ids, err := answer.Answered(ctx, in.registry, in.store, r)
+		ids, err := answer.Answered(ctx, registry, in.store, r)
 		if err != nil {
 			return fmt.Errorf("%w: finding what a receipt answers: %w", store.ErrUnavailable, err)
 		}
