@@ -213,6 +213,9 @@ func (s *state) follow(l *lead) (value string, from *wire.Node, ok bool) {
 	if value == "" || l.codec == nil {
 		return value, n, true
 	}
+	if l.codec == codec(blanksCodec{}) {
+		return n.Text, n, true
+	}
 	turned, trouble := s.turn(l, value)
 	if trouble != nil {
 		s.report(l, n, n.Text, trouble)

@@ -34,6 +34,10 @@ type textCodec struct{}
 func (textCodec) decode(s string) (string, *trouble) { return s, nil }
 func (textCodec) encode(s string) (string, *trouble) { return s, nil }
 
+// blanksCodec keeps the text with the blanks around it: a code in which positions
+// count may begin with one.
+type blanksCodec struct{ textCodec }
+
 // codeCodec translates by one column of a code list. A code that the list does
 // not know passes as it is, flagged.
 type codeCodec struct {
@@ -214,6 +218,9 @@ func newCodec(c call, lists *codes.Lists) (codec, error) {
 	}
 	switch c.name {
 	case "text":
+		if slices.Equal(c.args, []string{"blanks"}) {
+			return blanksCodec{}, nil
+		}
 		return textCodec{}, want(0, 0)
 	case "integer":
 		return integerCodec{}, want(0, 0)

@@ -18,7 +18,8 @@ const xsdLayout = "xsd"
 
 // part is one piece of a layout.
 type part struct {
-	// what is 'Y', 'M', 'D', 'h', 'm', 's', 'f' (milliseconds), or 0 for a literal.
+	// what is 'Y', 'M', 'D', 'h', 'm', 's', 'f' (milliseconds), 'c' (hundredths of a
+	// second), or 0 for a literal.
 	what    byte
 	literal string
 }
@@ -30,6 +31,7 @@ var layoutParts = []struct {
 }{
 	{"2006", "YYYY", 'Y'},
 	{"000", "SSS", 'f'},
+	{"00", "SS", 'c'},
 	{"01", "MM", 'M'},
 	{"02", "DD", 'D'},
 	{"15", "hh", 'h'},
@@ -38,8 +40,9 @@ var layoutParts = []struct {
 }
 
 // parseLayout reads a layout written with the digits of Go's reference time,
-// 20060102150405000 being the one with milliseconds. people is the same layout as
-// standards write it: YYYYMMDDhhmmssSSS.
+// 20060102150405000 being the one with milliseconds and 2006010215040500 that with
+// hundredths of a second. people is the same layout as standards write it:
+// YYYYMMDDhhmmssSSS.
 func parseLayout(layout string) (parts []part, people string, err error) {
 	seen := map[byte]bool{}
 next:
@@ -62,7 +65,7 @@ next:
 	if !seen['Y'] || !seen['M'] || !seen['D'] {
 		return nil, "", fmt.Errorf("layout %q needs year, month and day", layout)
 	}
-	for _, order := range []string{"mh", "sm", "fs"} {
+	for _, order := range []string{"mh", "sm", "fs", "cs"} {
 		if seen[order[0]] && !seen[order[1]] {
 			return nil, "", fmt.Errorf("layout %q has a smaller unit without the larger one", layout)
 		}
@@ -89,6 +92,8 @@ func (m *moment) field(what byte) (value *int, width int) {
 		return &m.minute, 2
 	case 's':
 		return &m.second, 2
+	case 'c':
+		return &m.milli, 2
 	}
 	return &m.milli, 3
 }
@@ -111,6 +116,9 @@ func (m *moment) read(parts []part, s string) bool {
 		*value = 0
 		for _, d := range []byte(s[:width]) {
 			*value = *value*10 + int(d-'0')
+		}
+		if p.what == 'c' {
+			*value *= 10
 		}
 		s = s[width:]
 	}
@@ -142,6 +150,10 @@ func (m *moment) append(b []byte, parts []part) []byte {
 			continue
 		}
 		value, width := m.field(p.what)
+		if p.what == 'c' {
+			b = appendDigits(b, *value/10, width)
+			continue
+		}
 		b = appendDigits(b, *value, width)
 	}
 	return b
@@ -185,7 +197,7 @@ func newTimeCodec(layout, zone string) (codec, error) {
 	c := &timeCodec{parts: parts, zone: location, bad: badTime(people), fixedFrom: 10000}
 	rfc := "2006-01-02T15:04:05"
 	for _, p := range parts {
-		c.milli = c.milli || p.what == 'f'
+		c.milli = c.milli || p.what == 'f' || p.what == 'c'
 	}
 	if c.milli {
 		rfc += ".000"

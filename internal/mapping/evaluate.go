@@ -141,6 +141,7 @@ func (s *state) splitList(p *plan) *wire.Node {
 	if n == nil {
 		return nil
 	}
+	kind := leafKind(l.row.canonical.shape().Items)
 	var list *wire.Node
 	for item := range strings.SplitSeq(n.Text, l.split) {
 		if item = trim(item); item == "" {
@@ -158,7 +159,7 @@ func (s *state) splitList(p *plan) *wire.Node {
 			list.Kind, list.From = wire.Array, n
 		}
 		c := s.arena.New()
-		c.Kind, c.Text, c.From = wire.Text, turned, n
+		c.Kind, c.Text, c.From = kind, turned, n
 		list.Append(c)
 		if s.tracing {
 			s.trace = append(s.trace, l)

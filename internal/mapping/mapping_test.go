@@ -182,6 +182,19 @@ func TestDecode(t *testing.T) {
 	require.Equal(t, "Shipment", table.Message())
 }
 
+// TestBlanks: a code in which positions count keeps its blanks in both directions.
+func TestBlanks(t *testing.T) {
+	table, err := loadWorld(t).loadText(t, "Transport", strings.Replace(transport, "plate: plate", "plate: {at: plate, as: text(blanks)}", 1))
+	require.NoError(t, err)
+	root := readXML(t, `<Transport><sent>20260308</sent><Truck><plate>  5 </plate></Truck><Truck><plate>  </plate></Truck></Transport>`)
+	d := table.Decode(root)
+	require.Equal(t, "  5 ", d.Records[0].Root.Child("plate").Text)
+	require.Nil(t, d.Records[1].Root.Child("plate"), "nothing but blanks is no value")
+	back, faults := table.Encode([]*wire.Node{d.Records[0].Root})
+	require.Empty(t, faults)
+	require.Equal(t, "  5 ", back.Child("Truck").Child("plate").Text)
+}
+
 // TestDecodePlaces: every canonical node knows the sender's.
 func TestDecodePlaces(t *testing.T) {
 	d := loadWorld(t).table(t, "demo/Shipment").Decode(readXML(t, shipment))

@@ -72,6 +72,8 @@ func (g generator) value(t *rapid.T, r *row) string {
 			return fmt.Sprintf(`<v xmlns="urn:x" a="%d">%d</v>`, rapid.IntRange(0, 9).Draw(t, "a"), rapid.IntRange(0, 9).Draw(t, "v"))
 		}
 		return word()
+	case blanksCodec:
+		return "  " + word()
 	case *codeCodec:
 		canonical = rapid.SampledFrom(c.column.List().Codes()).Filter(func(code string) bool {
 			wire, ok := c.column.Encode(code)
