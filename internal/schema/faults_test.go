@@ -281,3 +281,26 @@ func TestOrderFaultsAreFew(t *testing.T) {
 		require.Equal(t, tt.moved, moved, "%v", tt.order)
 	}
 }
+
+// TestUntypedBranches: what a branch requires is required of elements too, with
+// or without a type of its own.
+func TestUntypedBranches(t *testing.T) {
+	for _, kind := range []string{``, `"type": "object", `} {
+		set, err := Load(fstest.MapFS{"t.json": {Data: []byte(`{"$schema": "http://json-schema.org/draft-07/schema#", "$id": "t", "x-root": "A", "type": "object", "properties": {
+			"R": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "anyOf": [{` + kind + `"required": ["a"]}, {` + kind + `"required": ["b"]}]}}}}`)}}, nil)
+		require.NoError(t, err)
+		s, _ := set.Schema("t")
+		for text, bad := range map[string]int{
+			"<A><R><a>1</a></R><R><b>1</b></R></A>": 0, "<A><R/></A>": 1, "<A><R><a>1</a></R><R></R></A>": 1,
+			`{"R": [{"a": "1"}, {"b": "1"}]}`: 0, `{"R": [{"c": "1"}]}`: 1,
+		} {
+			doc, err := wire.Read([]byte(text), wire.NewDefaultLimits())
+			require.NoError(t, err)
+			found := s.Check(doc.Root)
+			require.Len(t, found, bad, "%s %s", kind, text)
+			if bad > 0 {
+				require.Equal(t, fault.SchemaCondition, found[0].Code)
+			}
+		}
+	}
+}

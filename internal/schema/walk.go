@@ -82,7 +82,7 @@ func (w *walker) isText(n *wire.Node, s *Shape) bool {
 // since XML knows no types.
 func (w *walker) element(n *wire.Node, s *Shape) verdict {
 	switch {
-	case s.Kind == Object, s.Kind == Any && s.Props != nil && n.Kind == wire.Object:
+	case s.Kind == Object, s.Kind == Any && (s.requires != nil || s.Props != nil && n.Kind == wire.Object):
 		return w.object(n, s)
 	case s.Kind == String:
 		if !n.IsLeaf() && w.partial == 0 {
