@@ -179,18 +179,17 @@ func (t *Translation) assign(found fault.List) {
 	}
 }
 
-// within finds the record whose element has the path or one above it.
+// within finds the record whose element has the path or one above it; "/" is the
+// root of a document without a name.
 func within(byPath map[string]int, path string) (int, bool) {
-	for {
+	for up := len(path); up >= 0; up = strings.LastIndexByte(path, '/') {
+		path = path[:up]
 		if i, ok := byPath[path]; ok {
 			return i, true
 		}
-		up := strings.LastIndexByte(path, '/')
-		if up < 0 {
-			return 0, false
-		}
-		path = path[:up]
 	}
+	i, ok := byPath["/"]
+	return i, ok
 }
 
 // finish checks the canonical value and takes keys, version and action from it.
