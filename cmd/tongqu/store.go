@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"tongqu/internal/app"
-	"tongqu/internal/store"
 	"tongqu/internal/store/move"
 	"tongqu/internal/store/postgres"
 	"tongqu/internal/store/sqlite"
@@ -147,37 +146,20 @@ a hub relays.`,
 			if err != nil {
 				return err
 			}
-			s, err := app.OpenStore(cmd.Context(), &config, zap.NewNop())
+			from := time.Now().Add(-since)
+			n, err := app.Republish(cmd.Context(), &config, from)
 			if errors.Is(err, sqlite.ErrLocked) {
 				return fmt.Errorf("stop the hub first: %w", err)
 			}
 			if err != nil {
 				return err
 			}
-			defer func() { _ = s.Close() }()
-			return republish(cmd, s, time.Now().Add(-since))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records received since %s will be published again\n", n, from.Format(time.RFC3339))
+			return err
 		},
 	}
 	cmd.Flags().DurationVar(&since, "since", 0, "how far back, such as 2h")
 	return cmd
-}
-
-// republish rewinds the outbox while no hub relays.
-func republish(cmd *cobra.Command, s store.Store, since time.Time) error {
-	done := false
-	err := s.Lease(cmd.Context(), app.RelayLease, func(ctx context.Context) error {
-		n, err := s.Rewind(ctx, since)
-		if err != nil {
-			return err
-		}
-		done = true
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d records received since %s will be published again\n", n, since.Format(time.RFC3339))
-		return err
-	})
-	if err == nil && !done {
-		return errors.New("interrupted while a hub relays: stop the hubs first")
-	}
-	return err
 }
 
 func newStorePrune(o *options) *cobra.Command {

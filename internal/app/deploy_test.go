@@ -34,7 +34,7 @@ func TestDeployedConfigurations(t *testing.T) {
 			require.NoError(t, err)
 			mounted := regexp.MustCompile(`\$\{file:/run/secrets/(tongqu/)?`).ReplaceAllString(string(text), "${file:"+secrets+"/")
 			path := filepath.Join(t.TempDir(), "tongqu.yaml")
-			require.NoError(t, os.WriteFile(path, []byte(mounted), 0o600))
+			require.NoError(t, os.WriteFile(path, []byte(mounted), 0o600)) //nolint:gosec // a file of the repository, into the test's folder
 			c, err := app.LoadConfig(path)
 			require.NoError(t, err)
 			require.Equal(t, "0.0.0.0:8080", c.Listen)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +28,25 @@ func OpenStore(ctx context.Context, c *Config, log *zap.Logger) (store.Store, er
 		return nil, err
 	}
 	return s, nil
+}
+
+// Republish puts the records of the documents received since then back into the outbox
+// of the configured store, and returns how many they are. It waits while a hub relays.
+func Republish(ctx context.Context, c *Config, since time.Time) (n int64, err error) {
+	s, err := OpenStore(ctx, c, zap.NewNop())
+	if err != nil {
+		return 0, fmt.Errorf("opening store: %w", err)
+	}
+	done := false
+	err = s.Lease(ctx, RelayLease, func(ctx context.Context) error {
+		n, err = s.Rewind(ctx, since)
+		done = err == nil
+		return err
+	})
+	if err == nil && !done {
+		err = fmt.Errorf("a hub relays: %w", context.Cause(ctx))
+	}
+	return n, errors.Join(err, s.Close())
 }
 
 // publishAgain puts back into the outbox what a broker that starts without its
