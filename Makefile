@@ -9,7 +9,7 @@ DATA    ?= data
 RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs check-deploy clean ci
+.PHONY: help build run test test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs check-deploy test-restore clean ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test-crash: ## kill -9 the hub 30 times under load and account for every documen
 
 test-cluster: ## the bus on three brokers of Apache Kafka 4, the store on PostgreSQL (needs java 17, mvn, kcat, postgresql)
 	TONGQU_CLUSTER=required $(GO) test $(RACE) -count=1 -timeout 20m ./internal/bus/kafkatest/... ./internal/store/postgres/...
+
+test-restore: ## back up and restore as docs/backup.md says: PostgreSQL to a moment, with Apache Kafka; SQLite (needs java 17, mvn, postgresql, sqlite3)
+	TONGQU_CLUSTER=required $(GO) test -count=1 -timeout 15m -v -run 'TestRestore|TestBackup|TestCopyOf' ./internal/app
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (default 30s)

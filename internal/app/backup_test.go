@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,10 +26,8 @@ func TestBackupOfARunningSQLiteHub(t *testing.T) {
 	before := h.orders(t, "BEFORE", 30)
 	require.Eventually(t, func() bool { return sink.times(before["BEFORE29-1"]) == 1 }, patience, 20*time.Millisecond)
 	sink.away.Store(true)
-	for no, id := range h.orders(t, "AWAY", 10) {
-		before[no] = id
-	}
-	backup := exec.CommandContext(t.Context(), sqlite3, filepath.Join(data, "store", "tongqu.db"), ".timeout 10000", ".backup "+file) //nolint:gosec // the test's own files
+	maps.Copy(before, h.orders(t, "AWAY", 10))
+	backup := exec.CommandContext(t.Context(), sqlite3, filepath.Join(data, "store", "tongqu.db"), ".timeout 10000", ".backup "+file)
 	output := make(chan []byte, 1)
 	go func() {
 		out, err := backup.CombinedOutput()
@@ -77,9 +76,7 @@ func TestCopyOfAStoppedHub(t *testing.T) {
 	sent := h.orders(t, "SENT", 30)
 	h.settle(t)
 	sink.away.Store(true)
-	for no, id := range h.orders(t, "AWAY", 10) {
-		sent[no] = id
-	}
+	maps.Copy(sent, h.orders(t, "AWAY", 10))
 	h.stop()
 	restored := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.CopyFS(restored, os.DirFS(data)))
@@ -96,10 +93,10 @@ func TestCopyOfAStoppedHub(t *testing.T) {
 
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
-	in, err := os.Open(from) //nolint:gosec // the test's own file
+	in, err := os.Open(from)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, in.Close()) }()
-	out, err := os.Create(to) //nolint:gosec // the test's own file
+	out, err := os.Create(to)
 	require.NoError(t, err)
 	_, err = io.Copy(out, in)
 	require.NoError(t, err)

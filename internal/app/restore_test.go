@@ -128,11 +128,7 @@ func TestRestoreToAMoment(t *testing.T) {
 	late.away.Store(true)
 	h := start()
 	before := map[string]string{}
-	note := func(ids map[string]string) {
-		for no, id := range ids {
-			before[no] = id
-		}
-	}
+	note := func(ids map[string]string) { maps.Copy(before, ids) }
 	note(h.orders(t, "DELIVERED", 30))
 	server.BaseBackup(t)
 	require.Eventually(t, func() bool { return waiting(h, "late") > 0 }, patience, 20*time.Millisecond)
@@ -151,9 +147,7 @@ func TestRestoreToAMoment(t *testing.T) {
 		during[i] = map[string]string{}
 		senders.Go(func() {
 			for n := 0; !ended.Load(); n++ {
-				for no, id := range h.orders(t, fmt.Sprintf("DURING%d.%d.", i, n), 1) {
-					during[i][no] = id
-				}
+				maps.Copy(during[i], h.orders(t, fmt.Sprintf("DURING%d.%d.", i, n), 1))
 			}
 		})
 	}

@@ -167,6 +167,37 @@ func TestRecordTooLargeForTheBus(t *testing.T) {
 	require.Empty(t, pushes[0].header.Get("ce-dataref"))
 }
 
+// A record whose body is in the store alone, and which a store that was restored to an
+// earlier moment does not hold, is parked; it does not hold up the rest.
+func TestRecordThatTheStoreHasLost(t *testing.T) {
+	sub := newSubscriber(t)
+	h := newHub(t, t.TempDir(), nil, "id: orders, "+sub.to())
+	lost := h.order(t, "A1")
+	lost.Value = nil
+	for i := range lost.Headers {
+		if lost.Headers[i].Key == relay.HeaderID {
+			lost.Headers[i].Value = "00000000-0000-7000-8000-000000000000.1"
+		}
+	}
+	lost.Headers = append(lost.Headers, bus.Header{Key: relay.HeaderDataRef, Value: "/v1/records/" + lost.Header(relay.HeaderID)})
+	require.NoError(t, h.workers["orders"].handle(t.Context(), []bus.Message{lost, h.order(t, "A2")}))
+	_, taken := sub.got()
+	require.Equal(t, []string{"A2"}, taken)
+	got := h.delivery(t, lost)
+	require.Equal(t, store.DeliveryParked, got.Status)
+	require.Contains(t, got.Detail, "the store does not hold the record")
+}
+
+// A record that is on the bus twice, side by side, is delivered once.
+func TestTwiceInOneBatch(t *testing.T) {
+	sub := newSubscriber(t)
+	h := newHub(t, t.TempDir(), nil, "id: orders, batch: 10, "+sub.to())
+	a, b := h.order(t, "A1"), h.order(t, "A2")
+	require.NoError(t, h.workers["orders"].handle(t.Context(), []bus.Message{a, b, a}))
+	_, taken := sub.got()
+	require.Equal(t, []string{"A1", "A2"}, taken)
+}
+
 // A message that is no record is counted and passed over; it does not hold up the rest.
 func TestForeignMessage(t *testing.T) {
 	sub := newSubscriber(t)

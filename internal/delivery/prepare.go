@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -33,6 +34,9 @@ func (w *worker) prepare(ctx context.Context, it item) (p parcel, status store.D
 	}
 	if r.Body == nil {
 		stored, err := w.rooms.Store.RecordByID(ctx, r.ID)
+		if errors.Is(err, store.ErrNotFound) { // the store was restored to an earlier moment
+			return p, store.DeliveryParked, string(fault.DeliveryNotEncoded) + " the store does not hold the record", nil
+		}
 		if err != nil {
 			return p, "", "", fmt.Errorf("reading a record too large for the bus: %w", err)
 		}

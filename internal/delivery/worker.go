@@ -49,8 +49,10 @@ func (w *worker) handle(ctx context.Context, batch []bus.Message) error {
 		return err
 	}
 	due := items[:0]
+	seen := make(map[string]bool, len(items)) // a relay that was stopped may publish a record twice
 	for _, it := range items {
-		if !settled[it.record.ID] {
+		if id := it.record.ID; !settled[id] && !seen[id] {
+			seen[id] = true
 			due = append(due, it)
 		}
 	}
