@@ -42,7 +42,7 @@ func newTemplate(n int) (*template, error) {
 		numbers = append(numbers, p.OrderNo)
 		orders = append(orders, p.Order)
 	}
-	doc, err := registry.Encode("customs_ceb/CEB311Message", simulate.Together(orders...))
+	doc, err := registry.Encode("customs_ceb/CEB311Message", simulate.Together(orders...), adapter.Transfer{})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"tongqu/internal/adapter"
@@ -22,25 +25,31 @@ func newTranslate(o *options) *cobra.Command {
 	var (
 		only, to string
 		explain  bool
+		transfer adapter.Transfer
 	)
 	cmd := &cobra.Command{
 		Use:   "translate FILE",
 		Short: "Translate a document into canonical records, or into another agency's format",
 		Long: `Translate prints the canonical records of a document, one JSON value a record, or with
---to ADAPTER/MESSAGE the document in that agency's format. With --explain it prints, for
+--to ADAPTER/MESSAGE the document in that agency's format, in the envelopes that stand
+before it, outermost first. With --explain it prints, for
 each canonical value, the element it came from, its line and column, the value as sent,
 and the table row that put it there. What is wrong goes to standard error; what is
 refused is not translated into another format. Nothing is sent or recorded, and no hub
 or configuration is needed.`,
-		Example: "  tongqu translate order.xml\n  tongqu translate order.xml --explain\n  tongqu translate order.json --to customs_ceb/CEB311Message",
-		Args:    usage(cobra.ExactArgs(1)),
+		Example: "  tongqu translate order.xml\n  tongqu translate order.xml --explain\n  tongqu translate order.json --to customs_ceb/CEB311Message\n" +
+			"  tongqu translate order.json --to customs_dxp/DxpMsg+customs_ceb/CEB311Message \\\n" +
+			"    --sender DXPENT0000000001 --receiver DXPEDCCEB0000002",
+		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
 			if err == nil {
 				err = known(r, only)
 			}
-			if err == nil && to != canonical && r.Message(to) == nil {
-				err = usageError{fmt.Errorf("no message %q; 'tongqu adapter list' shows them", to)}
+			if err == nil && to != canonical {
+				if _, e := r.Format(to); e != nil {
+					err = usageError{fmt.Errorf("%w; 'tongqu adapter list' shows the messages", e)}
+				}
 			}
 			if err != nil {
 				return err
@@ -57,7 +66,7 @@ or configuration is needed.`,
 			case to == canonical:
 				err = printRecords(w, o, t)
 			default:
-				err = printEncoded(w, r, t, to)
+				err = printEncoded(w, r, t, to, transfer)
 			}
 			if err != nil && !errors.As(err, &fault.List{}) {
 				return err
@@ -71,7 +80,9 @@ or configuration is needed.`,
 		},
 	}
 	cmd.Flags().StringVar(&only, "adapter", "", "try only this adapter")
-	cmd.Flags().StringVar(&to, "to", canonical, "canonical, or ADAPTER/MESSAGE")
+	cmd.Flags().StringVar(&to, "to", canonical, "canonical, ADAPTER/MESSAGE, or ENVELOPE+ADAPTER/MESSAGE")
+	cmd.Flags().StringVar(&transfer.Sender, "sender", "", "sender that an envelope is written with")
+	cmd.Flags().StringVar(&transfer.Receiver, "receiver", "", "receiver that an envelope is written with")
 	cmd.Flags().BoolVar(&explain, "explain", false, "say where each value came from")
 	return cmd
 }
@@ -96,7 +107,7 @@ func printRecords(w io.Writer, o *options, t *adapter.Translation) error {
 	return nil
 }
 
-func printEncoded(w io.Writer, r *adapter.Registry, t *adapter.Translation, to string) error {
+func printEncoded(w io.Writer, r *adapter.Registry, t *adapter.Translation, to string, transfer adapter.Transfer) error {
 	var bodies [][]byte
 	for i := range t.Records {
 		if !t.Refused(&t.Records[i]) {
@@ -106,7 +117,8 @@ func printEncoded(w io.Writer, r *adapter.Registry, t *adapter.Translation, to s
 	if len(bodies) == 0 {
 		return nil
 	}
-	out, err := r.Encode(to, bodies)
+	transfer.ID, transfer.At = strings.ToUpper(uuid.NewString()), time.Now()
+	out, err := r.Encode(to, bodies, transfer)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -107,6 +108,33 @@ func TestEnvelopesAreNotOpenedForEver(t *testing.T) {
 	require.Equal(t, strings.Repeat("/DxpMsg/Data", maxEnvelopes)+"/DxpMsg", tr.Faults[len(tr.Faults)-1].Path)
 }
 
+// TestReceiptInItsEnvelope: the answer to what came in an envelope goes back in
+// one, from the receiver to the sender.
+func TestReceiptInItsEnvelope(t *testing.T) {
+	r := load(t)
+	data, err := fs.ReadFile(tongqu.Files, "adapters/customs_dxp/cases/dxp-ceb621/input.xml")
+	require.NoError(t, err)
+	tr := r.Translate(data, "")
+	require.True(t, tr.HasReceipt())
+	answers := []Answer{{Root: tr.Records[0].Root, Outcome: "accepted"}}
+	out, err := tr.Receipt(answers, time.Date(2026, 3, 8, 3, 27, 1, 0, time.UTC), "1C9E6679-7425-40DE-944B-E07FC1F90AE7")
+	require.NoError(t, err)
+	doc, err := wire.Read(out.Body, wire.NewDefaultLimits())
+	require.NoError(t, err)
+	came, err := wire.Read(data, wire.NewDefaultLimits())
+	require.NoError(t, err)
+	text := func(root *wire.Node, path string) string { return strings.TrimSpace(find(root, path).Text) }
+	require.NotEmpty(t, text(doc.Root, "TransInfo/SenderId"))
+	require.Equal(t, text(came.Root, "TransInfo/ReceiverIds/ReceiverId"), text(doc.Root, "TransInfo/SenderId"))
+	require.Equal(t, text(came.Root, "TransInfo/SenderId"), text(doc.Root, "TransInfo/ReceiverIds/ReceiverId"))
+	require.Equal(t, "CEB622Message", text(doc.Root, "TransInfo/MsgType"))
+	require.Equal(t, "2026-03-08T11:27:01.000+08:00", text(doc.Root, "TransInfo/CreatTime"))
+	back := r.Translate(out.Body, "")
+	require.Equal(t, "CEB622Message", back.Message)
+	require.Empty(t, back.Faults)
+	require.Equal(t, "2", Value(back.Records[0].Root, "statusCode"))
+}
+
 func TestOnlyTheNamedAdapter(t *testing.T) {
 	r := load(t)
 	order := []byte(`<CEB311Message xmlns="http://www.chinaport.gov.cn/ceb"/>`)
@@ -118,7 +146,7 @@ func TestOnlyTheNamedAdapter(t *testing.T) {
 
 func TestEncodeSaysWhatIsMissing(t *testing.T) {
 	r := load(t)
-	_, err := r.Encode("customs_ceb/CEB311Message", [][]byte{[]byte(`{"orderNo":"1"}`)})
+	_, err := r.Encode("customs_ceb/CEB311Message", [][]byte{[]byte(`{"orderNo":"1"}`)}, Transfer{})
 	faults := fault.Of(err)
 	require.True(t, faults.Refuses())
 	var paths []string
@@ -127,7 +155,7 @@ func TestEncodeSaysWhatIsMissing(t *testing.T) {
 		paths = append(paths, f.Path)
 	}
 	require.Contains(t, strings.Join(paths, " "), "/CEB311Message/Order/OrderHead/ebpCode")
-	_, err = r.Encode("customs_ceb/CEB000Message", nil)
+	_, err = r.Encode("customs_ceb/CEB000Message", nil, Transfer{})
 	require.Equal(t, fault.DeliveryNotEncoded, fault.Of(err)[0].Code)
 }
 
@@ -186,7 +214,7 @@ fixed:
 	require.Equal(t, "gone", tr.Message)
 	require.Empty(t, tr.Faults)
 	require.JSONEq(t, `{"no":"0042","at":"2026-03-08T11:27:01+08:00"}`, string(wire.AppendJSON(nil, tr.Records[0].Root)))
-	back, err := r.Encode("carrier/gone", [][]byte{wire.AppendJSON(nil, tr.Records[0].Root)})
+	back, err := r.Encode("carrier/gone", [][]byte{wire.AppendJSON(nil, tr.Records[0].Root)}, Transfer{})
 	require.NoError(t, err)
 	require.JSONEq(t, `{"kind":"gone","no":"0042","when":"20260308112701"}`, string(back.Body))
 	require.Equal(t, fault.DocumentUnknown, r.Translate([]byte(`{"kind":"here"}`), "").Faults[0].Code)

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"tongqu/internal/mapping"
 	"tongqu/internal/wire"
@@ -105,7 +107,8 @@ func eachCase(files fs.FS, name string, do func(dir, input string) error) error 
 	return nil
 }
 
-// roundTrip encodes the records back and compares documents.
+// roundTrip encodes the records back, in the envelopes that can be written, and
+// compares documents.
 func (r *Registry) roundTrip(t *Translation) []string {
 	if t.message == nil || len(t.Faults) > 0 || len(t.Records) == 0 {
 		return nil
@@ -117,7 +120,14 @@ func (r *Registry) roundTrip(t *Translation) []string {
 		}
 		roots[i] = t.Records[i].Root
 	}
-	back, err := t.message.encode(roots)
+	format, tr := Format{message: t.message}, Transfer{ID: "1", At: time.Unix(0, 0)}
+	for _, e := range t.envelopes {
+		if len(e.message.Envelope.Fields) > 0 {
+			format.envelopes = append(format.envelopes, e.message)
+			tr.Sender, tr.Receiver = cmp.Or(tr.Sender, e.sender), cmp.Or(tr.Receiver, e.receiver)
+		}
+	}
+	back, err := format.encode(roots, tr)
 	if err != nil {
 		return []string{"round trip: " + err.Error()}
 	}

@@ -1,9 +1,11 @@
 package adapter
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tongqu/internal/fault"
 	"tongqu/internal/wire"
@@ -17,13 +19,14 @@ type Encoded struct {
 	Extension string
 }
 
-// Encode writes canonical records (compact JSON each) as one document of format
-// ADAPTER/MESSAGE. A record that the format cannot express is not written half:
-// the error is a fault.List that names all that is missing.
-func (r *Registry) Encode(format string, bodies [][]byte) (Encoded, error) {
-	m := r.Message(format)
-	if m == nil || m.Table == nil {
-		return Encoded{}, fault.List{fault.New(fault.DeliveryNotEncoded, fault.Place{}, "", format, "no such message")}
+// Encode writes canonical records (compact JSON each) as one document of a format
+// as Format knows them; tr is for its envelopes. A record that the format cannot
+// express is not written half: the error is a fault.List that names all that is
+// missing.
+func (r *Registry) Encode(format string, bodies [][]byte, tr Transfer) (Encoded, error) {
+	f, err := r.Format(format)
+	if err != nil {
+		return Encoded{}, fault.List{fault.New(fault.DeliveryNotEncoded, fault.Place{}, "", format, err)}
 	}
 	roots := make([]*wire.Node, len(bodies))
 	for i, body := range bodies {
@@ -33,37 +36,37 @@ func (r *Registry) Encode(format string, bodies [][]byte) (Encoded, error) {
 		}
 		roots[i] = doc.Root
 	}
-	return m.encode(roots)
+	return f.encode(roots, tr)
 }
 
-func (m *Message) encode(roots []*wire.Node) (Encoded, error) {
-	root, faults := m.Table.Encode(roots)
+func (f *Format) encode(roots []*wire.Node, tr Transfer) (Encoded, error) {
+	root, faults := f.message.Table.Encode(roots)
 	if faults.Refuses() {
 		return Encoded{}, faults
 	}
-	if found := m.Wire.Check(root); found.Refuses() {
+	if found := f.message.Wire.Check(root); found.Refuses() {
 		return Encoded{}, found
 	}
-	return m.write(root)
+	return f.write(root, tr, false)
 }
 
 // write puts a wire tree into the adapter's format and charset.
-func (m *Message) write(root *wire.Node) (Encoded, error) {
+func (m *Message) write(root *wire.Node, style wire.XMLStyle) (Encoded, error) {
 	switch m.Adapter.Format {
 	case formatJSON:
-		return Encoded{Body: wire.WriteJSON(root, m.style.Indent), ContentType: "application/json", Extension: "json"}, nil
+		return Encoded{Body: wire.WriteJSON(root, style.Indent), ContentType: "application/json", Extension: "json"}, nil
 	case formatCSV:
-		body, err := wire.WriteCSV(m.sheet.lines(root), m.Adapter.Charset)
+		body, err := wire.WriteCSV(m.sheet.lines(root), style.Charset)
 		if err != nil {
 			return Encoded{}, err
 		}
-		return Encoded{Body: body, ContentType: "text/csv; charset=" + m.Adapter.Charset + "; header=present", Extension: "csv"}, nil
+		return Encoded{Body: body, ContentType: "text/csv; charset=" + style.Charset + "; header=present", Extension: "csv"}, nil
 	}
-	body, err := wire.WriteXML(root, m.style)
+	body, err := wire.WriteXML(root, style)
 	if err != nil {
 		return Encoded{}, err
 	}
-	return Encoded{Body: body, ContentType: "application/xml; charset=" + m.style.Charset, Extension: "xml"}, nil
+	return Encoded{Body: body, ContentType: "application/xml; charset=" + style.Charset, Extension: "xml"}, nil
 }
 
 // Answer is what became of one record, for the agency's own receipt.
@@ -80,18 +83,31 @@ type Answer struct {
 // HasReceipt reports whether the translated message is answered in the agency's own format.
 func (t *Translation) HasReceipt() bool { return t.message != nil && t.message.answer != nil }
 
+// receiptTime is how times are written in receipts and envelopes: RFC 3339 with
+// milliseconds.
+const receiptTime = "2006-01-02T15:04:05.000Z07:00"
+
 // Receipt writes the agency's own receipt for the answers; at is the receipt's
-// time (RFC 3339 with milliseconds and zone) and id its own number.
-func (t *Translation) Receipt(answers []Answer, at, id string) (Encoded, error) {
+// time and id its own number. It goes back in the envelopes that the document came
+// in, where they say so, from its receiver to its sender.
+func (t *Translation) Receipt(answers []Answer, at time.Time, id string) (Encoded, error) {
 	m := t.message
+	format := Format{message: m.answer}
+	tr := Transfer{ID: id, At: at}
+	for _, e := range t.envelopes {
+		if e.message.Envelope.Answers {
+			format.envelopes = append(format.envelopes, e.message)
+			tr.Sender, tr.Receiver = cmp.Or(e.receiver, tr.Sender), cmp.Or(e.sender, tr.Receiver)
+		}
+	}
 	roots := make([]*wire.Node, len(answers))
 	for i, a := range answers {
-		roots[i] = m.Receipt.status(a, at, id)
+		roots[i] = m.Receipt.status(a, at.In(china).Format(receiptTime), id)
 	}
 	// A receipt for a document that could not be read whole lacks what could not
 	// be read; it is sent all the same, as customs does.
 	root, _ := m.answer.Table.Encode(roots)
-	return m.answer.write(root)
+	return format.write(root, tr, true)
 }
 
 // status builds the canonical record of a receipt.

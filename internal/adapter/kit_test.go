@@ -1,12 +1,14 @@
 package adapter
 
 import (
+	"encoding/base64"
 	"flag"
 	"io/fs"
 	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,6 +74,10 @@ func TestKitLint(t *testing.T) {
 		{"a match of what is not there", bank, "match: {FILE: PAYA}", "match: {FIEL: PAYA}", `message Outgoing: match: there is no "FIEL" in the schema`},
 		{"one header for two messages", "schemas/invoices/Sales.json", "购方识别号", "销方识别号", "message Purchases: its header could also be that of invoices/Sales"},
 		{"a title of two columns", "schemas/invoices/Sales.json", `"备注"`, `"发票号"`, `title "发票号" is that of no and of note`},
+		{"no such encoding", "adapters/transport/adapter.yaml", "encoding: base64", "encoding: base46", `message Parcel: envelope: encoding must be base64, text or xml, not "base46"`},
+		{"no such content", "adapters/transport/adapter.yaml", "data: Data", "data: Date", `message Parcel: envelope: data: there is no "Date" in the schema`},
+		{"a field left out", "adapters/transport/adapter.yaml", "        Head/Kind: $message\n", "", "message Parcel: envelope: fields: Head/Kind is required, and nothing writes it"},
+		{"an unknown value", "adapters/transport/adapter.yaml", "$number(6)", "$serial", "message Parcel: envelope: fields: Head/Id: unknown $serial"},
 		{"a match in CSV", "adapters/invoices/adapter.yaml", "en: sales}", "en: sales}\n    match: {no: \"*\"}", "a CSV document is known by its header"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -104,8 +110,61 @@ func TestSheetOfANamedAdapter(t *testing.T) {
 
 func TestSheetEncode(t *testing.T) {
 	const record = `{"no":"24440001","direction":"in","partner":"91440300MA5YYYYY0B","amount":"1000.00","note":"小心,轻放","owner":"91440101MA5XXXXX0A"}`
-	out, err := loadKit(t).Encode("invoices/Sales", [][]byte{[]byte(record)})
+	out, err := loadKit(t).Encode("invoices/Sales", [][]byte{[]byte(record)}, Transfer{})
 	require.NoError(t, err)
 	require.Equal(t, "\uFEFF纳税人识别号,91440101MA5XXXXX0A\r\n发票号码,issued,buyer,计税金额,note\r\n24440001,,91440300MA5YYYYY0B,1000.00,\"小心,轻放\"\r\n", string(out.Body))
 	require.Equal(t, "csv", out.Extension)
+}
+
+// TestFormatInEnvelopes writes one record into envelopes of every kind and reads it
+// back; two encodings of one transfer are the same document.
+func TestFormatInEnvelopes(t *testing.T) {
+	r := loadKit(t)
+	const record = `{"no":"440000000101260308N001","direction":"in","customer":"测试","amount":"1000","fileTotal":1}`
+	tr := Transfer{ID: "rec-1", Sender: "A1", Receiver: "B1", At: time.Date(2026, 3, 8, 3, 27, 1, 0, time.UTC)}
+	out, err := r.Encode("transport/Server+transport/Parcel+bank/Incoming", [][]byte{[]byte(record)}, tr)
+	require.NoError(t, err)
+	doc, err := wire.Read(out.Body, wire.NewDefaultLimits())
+	require.NoError(t, err)
+	data := find(doc.Root, "Parcel/Data")
+	inner, err := base64.StdEncoding.DecodeString(data.Text)
+	require.NoError(t, err)
+	require.Contains(t, string(inner), `encoding="GBK"`)
+	require.NotContains(t, string(inner), "测试", "it is in GBK")
+	data.Text = "…"
+	require.JSONEq(t, `{"No":"rec-1","Parcel":{"@ver":"1.0","Head":{"Id":"RCPT-20260308112701-039783","From":"A1","To":{"Node":"B1"},"At":"2026-03-08T11:27:01.000+08:00","Kind":"RCPT"},"Data":"…"}}`,
+		string(wire.AppendJSON(nil, doc.Root)))
+	for _, format := range []string{"transport/Server+transport/Parcel+bank/Incoming", "transport/Envelope+transport/Ask+bank/Incoming", "transport/Envelope+bank/Incoming", "transport/Parcel+invoices/Sales"} {
+		body := record
+		if strings.HasSuffix(format, "Sales") {
+			body = `{"no":"24440001","direction":"in","partner":"91440300MA5YYYYY0B","amount":"1000.00"}`
+		}
+		out, err := r.Encode(format, [][]byte{[]byte(body)}, tr)
+		require.NoError(t, err, format)
+		again, err := r.Encode(format, [][]byte{[]byte(body)}, tr)
+		require.NoError(t, err)
+		require.Equal(t, out, again)
+		back := r.Translate(out.Body, "")
+		require.Empty(t, back.Faults, format)
+		require.Len(t, back.Records, 1, format)
+		require.Equal(t, body, string(wire.AppendJSON(nil, back.Records[0].Root)), format)
+	}
+}
+
+func TestFormatProblems(t *testing.T) {
+	r := loadKit(t)
+	for format, want := range map[string]string{
+		"bank/None":                       `no message "bank/None"`,
+		"bank/Incoming+bank/Outgoing":     "bank/Incoming is no envelope that can be written",
+		"transport/Parcel":                "transport/Parcel is an envelope: say what is in it",
+		"transport/Nothing+bank/Incoming": `no message "transport/Nothing"`,
+	} {
+		_, err := r.Format(format)
+		require.ErrorContains(t, err, want)
+	}
+	const record = `{"no":"1","direction":"in","amount":"1000","fileTotal":1}`
+	_, err := r.Encode("transport/Parcel+bank/Incoming", [][]byte{[]byte(record)}, Transfer{ID: "1", Receiver: "B1"})
+	require.Equal(t, "/Parcel/Head/From", fault.Of(err)[0].Path, "an envelope without a sender is not written")
+	_, err = r.Encode("transport/Server+bank/Incoming", [][]byte{[]byte(record)}, Transfer{ID: "1"})
+	require.Equal(t, fault.DeliveryNotEncoded, fault.Of(err)[0].Code, "only a Parcel goes from server to server")
 }

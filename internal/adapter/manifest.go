@@ -41,7 +41,6 @@ type Manifest struct {
 	Prefixes   map[string]string `yaml:"prefixes"`
 	Messages   []MessageManifest `yaml:"messages"`
 	Deviations []Deviation       `yaml:"deviations"`
-	Envelope   *Envelope         `yaml:"envelope"`
 	// Identity marks an adapter whose documents are canonical records already, of any type.
 	Identity bool `yaml:"identity"`
 }
@@ -52,8 +51,10 @@ type MessageManifest struct {
 	Name  string `yaml:"name"`
 	Title Title  `yaml:"title"`
 	// Match tells apart messages of one root: wire path → value, "*" for any.
-	Match      map[string]string `yaml:"match"`
-	Receipt    *Receipt          `yaml:"receipt"`
+	Match   map[string]string `yaml:"match"`
+	Receipt *Receipt          `yaml:"receipt"`
+	// Envelope marks a message that carries another document; it has no table.
+	Envelope   *Envelope         `yaml:"envelope"`
 	Prefixes   map[string]string `yaml:"prefixes"`
 	Standalone string            `yaml:"standalone"`
 }
@@ -81,14 +82,6 @@ type Deviation struct {
 	Do   string     `yaml:"do"`
 	// Seen is the evidence: where senders really do so.
 	Seen string `yaml:"seen"`
-}
-
-// Envelope describes a transport message that carries another document.
-type Envelope struct {
-	// Data is the wire path of the content, relative to the root.
-	Data string `yaml:"data"`
-	// Encoding is base64 or text.
-	Encoding string `yaml:"encoding"`
 }
 
 // lint returns what is wrong with the manifest by itself.

@@ -174,7 +174,10 @@ func (r *Registry) loadMessage(files fs.FS, a *Adapter, mm MessageManifest) (*Me
 			return nil, err
 		}
 	}
-	if a.Envelope != nil {
+	if m.Envelope != nil {
+		if ps := m.lintEnvelope(); len(ps) > 0 {
+			return nil, ps
+		}
 		return m, nil
 	}
 	mappings, err := fs.Sub(files, "mappings")

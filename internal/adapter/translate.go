@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"tongqu/internal/schema"
 	"tongqu/internal/wire"
 )
-
-// maxEnvelopes is how deep envelopes may be nested.
-const maxEnvelopes = 3
 
 // Translation is a document read, recognised, checked and translated.
 type Translation struct {
@@ -26,7 +22,8 @@ type Translation struct {
 	// Faults belong to no single record; an error among them refuses all records.
 	Faults fault.List
 
-	message *Message // of a table-driven adapter
+	message   *Message // of a table-driven adapter
+	envelopes []opened // outermost first
 }
 
 // Record is one canonical record of a Translation.
@@ -50,10 +47,11 @@ func (t *Translation) Refused(r *Record) bool { return t.Faults.Refuses() || r.F
 // the one named, where only is not empty). It always returns what it could find
 // out; what is wrong is in the faults.
 func (r *Registry) Translate(data []byte, only string) *Translation {
-	return r.translate(data, only, 0)
+	return r.take(r.read(data), only, 0)
 }
 
-func (r *Registry) translate(data []byte, only string, depth int) *Translation {
+// read reads data, and no more.
+func (r *Registry) read(data []byte) *Translation {
 	t := &Translation{}
 	doc, err := wire.Read(data, r.limits)
 	if err != nil {
@@ -61,6 +59,16 @@ func (r *Registry) translate(data []byte, only string, depth int) *Translation {
 		return t
 	}
 	t.Document, t.Faults = doc, doc.Faults
+	return t
+}
+
+// take recognises and translates a document that was read; depth is how many
+// envelopes it came in.
+func (r *Registry) take(t *Translation, only string, depth int) *Translation {
+	doc := t.Document
+	if doc == nil {
+		return t
+	}
 	if doc.Format == wire.CSV {
 		r.takeSheet(t, only)
 		return t
@@ -73,14 +81,14 @@ func (r *Registry) translate(data []byte, only string, depth int) *Translation {
 	}
 	m := r.recognise(doc.Root, only)
 	if m == nil && only != "" {
-		if outer := r.recognise(doc.Root, ""); outer != nil && outer.Adapter.Envelope != nil {
+		if outer := r.recognise(doc.Root, ""); outer != nil && outer.Envelope != nil {
 			m = outer // the named adapter's message may come in any envelope
 		}
 	}
 	switch {
 	case m == nil:
 		t.Faults = append(t.Faults, fault.New(fault.DocumentUnknown, doc.Root.Place(), "", orNone(doc.Root.Name), orNone(doc.Root.Space)))
-	case m.Adapter.Envelope != nil:
+	case m.Envelope != nil:
 		return r.open(t, m, only, depth)
 	default:
 		t.Adapter, t.Message, t.message = m.Adapter.Name, m.Name, m
@@ -94,48 +102,6 @@ func orNone(s string) string {
 		return "-"
 	}
 	return s
-}
-
-// open translates what an envelope carries. Places in the inner document are
-// its own lines, their paths begin with the envelope's.
-func (r *Registry) open(t *Translation, m *Message, only string, depth int) *Translation {
-	t.Adapter, t.Message = m.Adapter.Name, m.Name
-	if depth == maxEnvelopes {
-		t.Faults = append(t.Faults, fault.New(fault.EnvelopeTooNested, t.Document.Root.Place(), "", maxEnvelopes))
-		return t
-	}
-	outer := m.Wire.Check(t.Document.Root)
-	settle(m.Adapter.Deviations, outer)
-	t.Faults = append(t.Faults, outer...)
-	e := m.Adapter.Envelope
-	content := find(t.Document.Root, e.Data)
-	if content == nil {
-		t.Faults = append(t.Faults, fault.New(fault.EnvelopeInvalid, t.Document.Root.Place(), "", e.Data))
-		return t
-	}
-	data := []byte(content.Text)
-	if e.Encoding == "base64" {
-		var err error
-		if data, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(content.Text), "")); err != nil {
-			t.Faults = append(t.Faults, fault.New(fault.EnvelopeInvalid, content.Place(), content.Text, err))
-			return t
-		}
-	}
-	inner := r.translate(data, only, depth+1)
-	at := content.Place().Path
-	for i := range inner.Faults {
-		inner.Faults[i].Path = at + inner.Faults[i].Path
-	}
-	for i := range inner.Records {
-		for j := range inner.Records[i].Faults {
-			inner.Records[i].Faults[j].Path = at + inner.Records[i].Faults[j].Path
-		}
-	}
-	inner.Faults = append(t.Faults, inner.Faults...)
-	if inner.Adapter == "" {
-		inner.Adapter, inner.Message = t.Adapter, t.Message
-	}
-	return inner
 }
 
 // decode checks the document against the wire schema, translates it, and checks

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"tongqu"
+	"tongqu/internal/adapter"
 	"tongqu/internal/app"
 	"tongqu/internal/directory"
 	"tongqu/internal/simulate"
@@ -116,7 +117,7 @@ func (h *hub) order(t *testing.T, prefix string, n int) []byte {
 	for range n {
 		records = append(records, g.Purchase(time.Date(2026, 3, 8, 11, 27, 1, 0, time.UTC)).Order)
 	}
-	doc, err := h.Registry().Encode("customs_ceb/CEB311Message", simulate.Together(records...))
+	doc, err := h.Registry().Encode("customs_ceb/CEB311Message", simulate.Together(records...), adapter.Transfer{})
 	require.NoError(t, err)
 	return doc.Body
 }

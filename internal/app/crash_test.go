@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tongqu"
+	"tongqu/internal/adapter"
 	"tongqu/internal/app"
 	"tongqu/internal/record"
 	"tongqu/internal/simulate"
@@ -150,7 +151,7 @@ func newOrders(t *testing.T) func(i int64) order {
 	registry := loadRegistry(t)
 	g := simulate.New(7, "K")
 	p := g.Purchase(time.Now())
-	doc, err := registry.Encode("customs_ceb/CEB311Message", [][]byte{simulate.JSON(p.Order)})
+	doc, err := registry.Encode("customs_ceb/CEB311Message", [][]byte{simulate.JSON(p.Order)}, adapter.Transfer{})
 	require.NoError(t, err)
 	parts := bytes.Split(doc.Body, []byte(p.OrderNo))
 	return func(i int64) order {

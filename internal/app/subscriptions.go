@@ -16,12 +16,20 @@ func CheckSubscriptions(r *adapter.Registry, d *directory.Directory) error {
 		if s.Format == directory.FormatJSON {
 			continue
 		}
-		if m := r.Message(s.Format); m == nil || m.Table == nil {
-			ps = append(ps, conf.Problem{
-				File: "config/agencies: " + s.Agency, Line: 1, Column: 1,
-				Message: fmt.Sprintf("subscription %s: no adapter writes format %q; 'tongqu adapter list' shows the messages", s.ID, s.Format),
-			})
+		f, err := r.Format(s.Format)
+		var message string
+		switch {
+		case err != nil:
+			message = fmt.Sprintf("no adapter writes format %q: %v; 'tongqu adapter list' shows the messages", s.Format, err)
+		case f.Addressed() && (s.Sender == "" || s.Receiver == ""):
+			message = "an envelope needs sender and receiver"
+		default:
+			continue
 		}
+		ps = append(ps, conf.Problem{
+			File: "config/agencies: " + s.Agency, Line: 1, Column: 1,
+			Message: fmt.Sprintf("subscription %s: %s", s.ID, message),
+		})
 	}
 	return ps.Or()
 }

@@ -23,10 +23,10 @@ import (
 	"tongqu/internal/wire"
 )
 
-// Encoder writes canonical records (compact JSON each) as one document of the
-// format ADAPTER/MESSAGE. An error that carries faults says what the format
-// cannot express.
-type Encoder func(format string, bodies [][]byte) (adapter.Encoded, error)
+// Encoder writes canonical records (compact JSON each) as one document of a
+// format, in the envelopes that it names. An error that carries faults says what
+// the format cannot express.
+type Encoder func(format string, bodies [][]byte, tr adapter.Transfer) (adapter.Encoded, error)
 
 // Settings are how delivery behaves.
 type Settings struct {

@@ -96,7 +96,7 @@ func newHub(tb testing.TB, dir string, change func(*Rooms, *Settings), subscript
 
 // encodeXML stands for the adapters: it knows one format, and cannot write
 // orders whose number starts with "bad".
-func encodeXML(format string, bodies [][]byte) (adapter.Encoded, error) {
+func encodeXML(format string, bodies [][]byte, _ adapter.Transfer) (adapter.Encoded, error) {
 	var order struct {
 		OrderNo string `json:"orderNo"`
 	}
@@ -256,7 +256,7 @@ func status(code int) func(http.ResponseWriter, push) {
 }
 
 // encodeJSON stands for adapters that can write everything.
-func encodeJSON(_ string, bodies [][]byte) (adapter.Encoded, error) {
+func encodeJSON(_ string, bodies [][]byte, _ adapter.Transfer) (adapter.Encoded, error) {
 	return adapter.Encoded{Body: bodies[0], ContentType: "application/json", Extension: "json"}, nil
 }
 

@@ -75,8 +75,10 @@ func (w *worker) encode(rules *Rules, r *record.Record) (enc adapter.Encoded, sk
 		}
 	}
 	if format := w.subscription.Format; format != directory.FormatJSON {
+		// a delivery that is tried again is the same transfer
+		tr := adapter.Transfer{ID: r.ID, Sender: w.subscription.Sender, Receiver: w.subscription.Receiver, At: r.ReceivedAt}
 		var err error
-		if enc, err = rules.Encode(format, [][]byte{enc.Body}); err != nil {
+		if enc, err = rules.Encode(format, [][]byte{enc.Body}, tr); err != nil {
 			return enc, false, format + ": " + reasons(err)
 		}
 	}

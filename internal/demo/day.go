@@ -32,7 +32,7 @@ type writer struct {
 }
 
 func (w *writer) xml(message string, records ...map[string]any) []byte {
-	doc, err := w.registry.Encode(message, simulate.Together(records...))
+	doc, err := w.registry.Encode(message, simulate.Together(records...), adapter.Transfer{})
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("writing %s: %w", message, err)
 	}

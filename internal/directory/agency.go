@@ -51,7 +51,7 @@ const (
 	PersonalClear  Personal = "clear"
 )
 
-// FormatJSON is the format of canonical records; any other is ADAPTER/MESSAGE.
+// FormatJSON is the format of canonical records; any other is made of ADAPTER/MESSAGE.
 const FormatJSON = "json"
 
 // Subscription is an agency's approved right to a resource and where it goes.
@@ -68,8 +68,12 @@ type Subscription struct {
 	Personal Personal `yaml:"personal" json:"personal"`
 	// Filter lets through only records that meet all its conditions.
 	Filter Filter `yaml:"filter" json:"filter,omitempty"`
-	// Format is FormatJSON (when left out) or ADAPTER/MESSAGE.
+	// Format is FormatJSON (when left out) or ADAPTER/MESSAGE, with the envelopes
+	// around it before it: ENVELOPE+ADAPTER/MESSAGE.
 	Format string `yaml:"format" json:"format"`
+	// Sender and Receiver are what the envelopes of Format are addressed with.
+	Sender   string `yaml:"sender" json:"sender,omitempty"`
+	Receiver string `yaml:"receiver" json:"receiver,omitempty"`
 	// Batch is the largest number of records in one HTTP request, 1 when left out;
 	// more than 1 needs FormatJSON.
 	Batch    int      `yaml:"batch" json:"batch"`

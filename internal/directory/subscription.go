@@ -49,7 +49,7 @@ func (l *loader) subscription(at place, s *Subscription) {
 		s.Format = FormatJSON
 	}
 	if s.Format != FormatJSON && !formatForm.MatchString(s.Format) {
-		l.add(at.at("format"), "format %q must be json or ADAPTER/MESSAGE", s.Format)
+		l.add(at.at("format"), "format %q must be json or ADAPTER/MESSAGE, after ENVELOPE+ where it has one", s.Format)
 	}
 	if s.Batch == 0 {
 		s.Batch = 1

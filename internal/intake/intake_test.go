@@ -78,7 +78,7 @@ func (r *rig) order(t *testing.T, prefix string, n int) []byte {
 	for range n {
 		records = append(records, g.Purchase(time.Date(2026, 3, 8, 11, 27, 1, 0, time.UTC)).Order)
 	}
-	doc, err := r.rules.Load().registry.Encode("customs_ceb/CEB311Message", simulate.Together(records...))
+	doc, err := r.rules.Load().registry.Encode("customs_ceb/CEB311Message", simulate.Together(records...), adapter.Transfer{})
 	require.NoError(t, err)
 	return doc.Body
 }

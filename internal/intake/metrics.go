@@ -6,9 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// china is the time of the receipts: GB/T 7408, UTC+8 without summer time.
-var china = time.FixedZone("UTC+8", 8*60*60)
-
 // Metrics counts what comes in. It is a prometheus.Collector.
 type Metrics struct {
 	documents *prometheus.CounterVec

@@ -30,7 +30,7 @@ func (o *Outcome) Receipt() (adapter.Encoded, error) {
 		}
 		answers[i] = a
 	}
-	return o.translation.Receipt(answers, o.receivedAt.In(china).Format("2006-01-02T15:04:05.000Z07:00"), strings.ToUpper(uuid.NewString()))
+	return o.translation.Receipt(answers, o.receivedAt, strings.ToUpper(uuid.NewString()))
 }
 
 func stale(faults fault.List) bool {

@@ -201,7 +201,7 @@ func (s *Standin) write(a Reply, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing an answer: %w", err)
 	}
-	doc, err := s.registry.Encode(a.Message, [][]byte{body})
+	doc, err := s.registry.Encode(a.Message, [][]byte{body}, adapter.Transfer{})
 	if err != nil {
 		return nil, fmt.Errorf("writing an answer: %w", err)
 	}

@@ -102,7 +102,7 @@ func (d *desk) record(t *testing.T, body []byte) *adapter.Record {
 
 func (d *desk) inventory(t *testing.T, p simulate.Purchase) []byte {
 	t.Helper()
-	doc, err := d.registry.Encode("customs_ceb/CEB621Message", simulate.Together(p.Inventory))
+	doc, err := d.registry.Encode("customs_ceb/CEB621Message", simulate.Together(p.Inventory), adapter.Transfer{})
 	require.NoError(t, err)
 	return doc.Body
 }

@@ -79,6 +79,16 @@ func (n *Node) Child(name string) *Node {
 	return nil
 }
 
+// FirstElement returns the first child that is no attribute, or nil.
+func (n *Node) FirstElement() *Node {
+	for c := n.First; c != nil; c = c.Next {
+		if !c.Attr {
+			return c
+		}
+	}
+	return nil
+}
+
 // Attribute returns the attribute of that local name, or nil.
 func (n *Node) Attribute(name string) *Node {
 	for c := n.First; c != nil && c.Attr; c = c.Next {

@@ -148,7 +148,7 @@ func orderMaker(t *testing.T) func() []byte {
 	registry, err := adapter.Load(tongqu.Files, wire.NewDefaultLimits())
 	require.NoError(t, err)
 	p := simulate.New(7, "K").Purchase(time.Now())
-	doc, err := registry.Encode("customs_ceb/CEB311Message", [][]byte{simulate.JSON(p.Order)})
+	doc, err := registry.Encode("customs_ceb/CEB311Message", [][]byte{simulate.JSON(p.Order)}, adapter.Transfer{})
 	require.NoError(t, err)
 	n := 0
 	return func() []byte {
