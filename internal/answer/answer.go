@@ -25,34 +25,34 @@ func IsReceipt(g *adapter.Registry, canonicalType string) bool {
 }
 
 // Answered returns the ids of the accepted records that the receipt answers,
-// newest first: records of the type it names that have its most telling key. It
-// is empty when nothing such was received, and for what is no receipt.
-func Answered(ctx context.Context, g *adapter.Registry, s store.Reader, receipt *record.Record) ([]string, error) {
+// newest first: records of the type it names that have its most telling key, of
+// which it may have several values. It is empty when nothing such was received.
+// names is false for what is no receipt, and for one that names no record: feedback
+// on a file without errors only counts.
+func Answered(ctx context.Context, g *adapter.Registry, s store.Reader, receipt *record.Record) (ids []string, names bool, err error) {
 	c, ok := g.Canonical(receipt.Type)
 	if !ok {
-		return nil, nil
+		return nil, false, nil
 	}
 	family := answers(c, receipt.Body)
 	if family == "" {
-		return nil, nil
+		return nil, false, nil
 	}
-	var ids []string
 	for _, t := range g.Types() {
 		if record.Family(t) != family {
 			continue
 		}
 		answered, _ := g.Canonical(t)
-		key, ok := shared(c, answered, receipt.Keys)
-		if !ok {
-			continue
+		for _, key := range shared(c, answered, receipt.Keys) {
+			names = true
+			found, err := find(ctx, s, t, key, func(*record.Record) bool { return true })
+			if err != nil {
+				return nil, names, err
+			}
+			ids = append(ids, found...)
 		}
-		found, err := find(ctx, s, t, key, func(*record.Record) bool { return true })
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, found...)
 	}
-	return ids, nil
+	return ids, names, nil
 }
 
 // Receipts returns the ids of the accepted receipts that answer the record,
@@ -74,8 +74,7 @@ func Receipts(ctx context.Context, g *adapter.Registry, s store.Reader, r *recor
 				continue
 			}
 			found, err := find(ctx, s, t, key, func(receipt *record.Record) bool {
-				told, ok := shared(c, answered, receipt.Keys)
-				return ok && told == key && answers(c, receipt.Body) == record.Family(r.Type)
+				return slices.Contains(shared(c, answered, receipt.Keys), key) && answers(c, receipt.Body) == record.Family(r.Type)
 			})
 			if err != nil {
 				return nil, err
@@ -104,16 +103,19 @@ func answers(c *schema.Schema, body []byte) string {
 }
 
 // shared is the first of the receipt's keys that the answered type has too, but
-// not the receipt's own identity. The keys of a type stand in the order of how much they
-// tell: platform and order number before the order number alone.
-func shared(receipt, answered *schema.Schema, keys []record.Key) (record.Key, bool) {
+// not the receipt's own identity, with all its values. The keys of a type stand in
+// the order of how much they tell: platform and order number before the order number
+// alone.
+func shared(receipt, answered *schema.Schema, keys []record.Key) []record.Key {
 	identity := receipt.Shape().Keys[0].Name
+	var told []record.Key
 	for _, k := range keys {
-		if k.Name != identity && hasKey(answered, k.Name) {
-			return k, true
+		switch {
+		case len(told) > 0 && k.Name == told[0].Name, len(told) == 0 && k.Name != identity && hasKey(answered, k.Name):
+			told = append(told, k)
 		}
 	}
-	return record.Key{}, false
+	return told
 }
 
 func hasKey(c *schema.Schema, name string) bool {

@@ -247,7 +247,7 @@ func (a *API) getRecord(w http.ResponseWriter, r *http.Request, viewer *director
 	}
 	out := a.show(viewer, &rec)
 	var err error
-	if out.Answers, err = answer.Answered(r.Context(), a.Registry, a.Store, &rec); err != nil {
+	if out.Answers, _, err = answer.Answered(r.Context(), a.Registry, a.Store, &rec); err != nil {
 		a.fail(w, r, err)
 		return
 	}

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,4 +60,47 @@ func TestReceiptsFindWhatTheyAnswer(t *testing.T) {
 	require.Equal(t, 200, h.get(t, "/v1/records/"+order.Records[0].RecordID, &answered))
 	require.Equal(t, []string{late.Records[0].RecordID, early.Records[0].RecordID}, answered.AnsweredBy)
 	require.Empty(t, answered.Answers)
+}
+
+// TestFeedbackAnswersManyRecords sends SAFE's feedback on a file: one document
+// that names several records answers each of them, one that names none answers none.
+func TestFeedbackAnswersManyRecords(t *testing.T) {
+	const bankToken, safeToken = "bank-test-token", "safe-test-token"
+	data := t.TempDir()
+	agencies := filepath.Join(data, "override", "config", "agencies")
+	require.NoError(t, os.MkdirAll(agencies, 0o750))
+	for code, agency := range map[string]string{
+		"bank": "tokens: [{id: t, sha256: " + hash(bankToken) + "}]\nprovides: [\"304002/000001\"]\n",
+		"safe": "tokens: [{id: t, sha256: " + hash(safeToken) + "}]\nprovides: [\"304002/000002\"]\n",
+	} {
+		text := "code: " + code + "\ntitle: {zh: 测试, en: Test}\nkind: foreign-exchange\n" + agency
+		require.NoError(t, os.WriteFile(filepath.Join(agencies, code+".yaml"), []byte(text), 0o600))
+	}
+	h := startHub(t, data, nil)
+	file := func(token, name string) answer {
+		body, err := os.ReadFile("../../adapters/safe_fx/cases/" + name + "/input.xml")
+		require.NoError(t, err)
+		return h.send(t, token, body)
+	}
+	early := file(safeToken, "feedback-bopg")
+	require.Equal(t, []string{"ANSWERS_NOTHING"}, early.codes())
+	first, second := file(bankToken, "bopa-enterprise"), file(bankToken, "bopa-full")
+	require.Equal(t, 202, first.status, string(first.body))
+	require.Equal(t, 202, second.status, string(second.body))
+	feedback := file(safeToken, "feedback-bopa")
+	require.Empty(t, feedback.codes())
+	require.Empty(t, file(safeToken, "feedback-all-taken").codes(), "it names no record")
+
+	show := func(id string) (s shown) {
+		require.Equal(t, 200, h.get(t, "/v1/records/"+id, &s))
+		return s
+	}
+	require.ElementsMatch(t, []string{first.Records[0].RecordID, second.Records[0].RecordID}, show(feedback.Records[0].RecordID).Answers)
+	answered := []string{feedback.Records[0].RecordID}
+	require.Equal(t, answered, show(first.Records[0].RecordID).AnsweredBy)
+	require.Equal(t, answered, show(second.Records[0].RecordID).AnsweredBy)
+	require.Empty(t, show(second.Records[1].RecordID).AnsweredBy)
+
+	declaration := file(bankToken, "bopg-declaration")
+	require.Equal(t, []string{early.Records[0].RecordID}, show(declaration.Records[0].RecordID).AnsweredBy)
 }

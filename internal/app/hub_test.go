@@ -149,7 +149,7 @@ type answer struct {
 		Index               int
 		RecordID, Type      string
 		Status, DuplicateOf string
-		Keys                map[string]string
+		Keys                map[string]any
 		Errors              []problemError
 	}
 	Errors []problemError

@@ -158,11 +158,11 @@ func (in *Intake) match(ctx context.Context, registry *adapter.Registry, t *adap
 		if r.Status != record.Accepted || !answer.IsReceipt(registry, r.Type) {
 			continue
 		}
-		ids, err := answer.Answered(ctx, registry, in.store, r)
+		ids, names, err := answer.Answered(ctx, registry, in.store, r)
 		if err != nil {
 			return fmt.Errorf("%w: finding what a receipt answers: %w", store.ErrUnavailable, err)
 		}
-		if len(ids) == 0 {
+		if len(ids) == 0 && names {
 			from := &t.Records[i]
 			f := fault.New(fault.AnswersNothing, from.Source.Place(), "")
 			f.Severity = fault.Flag
