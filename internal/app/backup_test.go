@@ -24,7 +24,7 @@ func TestBackupOfARunningSQLiteHub(t *testing.T) {
 	sink := subscribe(t, data, "sink")
 	h := startHub(t, data, nil)
 	before := h.orders(t, "BEFORE", 30)
-	require.Eventually(t, func() bool { return sink.times(before["BEFORE29-1"]) == 1 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return sink.times(before["BEFORE29-1"]) == 1 }, restorePatience, 20*time.Millisecond)
 	sink.away.Store(true)
 	maps.Copy(before, h.orders(t, "AWAY", 10))
 	backup := exec.CommandContext(t.Context(), sqlite3, filepath.Join(data, "store", "tongqu.db"), ".timeout 10000", ".backup "+file)

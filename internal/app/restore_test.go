@@ -24,8 +24,8 @@ import (
 	"tongqu/internal/store/postgres/pgtest"
 )
 
-// patience bounds what is waited for in these tests.
-const patience = 2 * time.Minute
+// restorePatience bounds what is waited for: brokers and databases are started meanwhile.
+const restorePatience = 2 * time.Minute
 
 // receiver is a subscriber that can be away.
 type receiver struct {
@@ -131,11 +131,11 @@ func TestRestoreToAMoment(t *testing.T) {
 	note := func(ids map[string]string) { maps.Copy(before, ids) }
 	note(h.orders(t, "DELIVERED", 30))
 	server.BaseBackup(t)
-	require.Eventually(t, func() bool { return waiting(h, "late") > 0 }, patience, 20*time.Millisecond)
-	require.Eventually(t, func() bool { return quick.times(before["DELIVERED29-1"]) == 1 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return waiting(h, "late") > 0 }, restorePatience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return quick.times(before["DELIVERED29-1"]) == 1 }, restorePatience, 20*time.Millisecond)
 	quick.away.Store(true)
 	note(h.orders(t, "WAITING", 30))
-	require.Eventually(t, func() bool { return waiting(h, "quick") > 0 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return waiting(h, "quick") > 0 }, restorePatience, 20*time.Millisecond)
 	kafka.Kill(0)
 	note(h.orders(t, "UNPUBLISHED", 30))
 	var (
@@ -161,7 +161,7 @@ func TestRestoreToAMoment(t *testing.T) {
 	kafka.Repair(t)
 	after := h.orders(t, "AFTER", 30)
 	quick.away.Store(false)
-	require.Eventually(t, func() bool { return quick.times(after["AFTER29-1"]) > 0 && waiting(h, "quick") == 0 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return quick.times(after["AFTER29-1"]) > 0 && waiting(h, "quick") == 0 }, restorePatience, 20*time.Millisecond)
 	h.stop()
 	server.ArchiveAll(t)
 	server.Kill()
@@ -199,7 +199,7 @@ func TestRestoreToAMoment(t *testing.T) {
 	// The store believes that deliveries wait which Kafka knows to be done: they would wait
 	// for ever, unless their records are published again.
 	h = start()
-	require.Eventually(t, func() bool { return quick.times(before["UNPUBLISHED29-1"]) == 2 }, patience, 20*time.Millisecond, "what waited to be published is published again")
+	require.Eventually(t, func() bool { return quick.times(before["UNPUBLISHED29-1"]) == 2 }, restorePatience, 20*time.Millisecond, "what waited to be published is published again")
 	require.Positive(t, waiting(h, "quick"))
 	h.stop()
 	n, err := app.Republish(t.Context(), &c, moment.Add(-time.Hour))
@@ -208,7 +208,7 @@ func TestRestoreToAMoment(t *testing.T) {
 	deliveredBefore := quick.times(before["DELIVERED0-1"])
 	h = start()
 	late.away.Store(false)
-	require.Eventually(t, func() bool { return h.Settled(t.Context()) && waiting(h, "quick")+waiting(h, "late") == 0 }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return h.Settled(t.Context()) && waiting(h, "quick")+waiting(h, "late") == 0 }, restorePatience, 50*time.Millisecond)
 	for no, id := range held {
 		require.Positive(t, quick.times(id), no)
 		require.Positive(t, late.times(id), no)
@@ -232,6 +232,6 @@ func TestRestoreToAMoment(t *testing.T) {
 	anew := h.orders(t, "AFTER", 30)
 	for no, id := range anew {
 		require.NotEqual(t, after[no], id)
-		require.Eventually(t, func() bool { return quick.times(id) == 1 }, patience, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return quick.times(id) == 1 }, restorePatience, 20*time.Millisecond)
 	}
 }
