@@ -29,7 +29,7 @@ func newAdapterNew(o *options) *cobra.Command {
 the XSD, or inferred from samples of one message), first tables in which every wire value
 stands, guessed by names and titles where that can be, a README, and each sample as a
 golden case. What is left to do, 'adapter lint NAME' then tells with file:line:col.`,
-		Example: "  tongqu adapter new carrier --from status-1.xml --from status-2.xml\n  tongqu adapter new carrier --xsd carrier.xsd --from status-1.xml --type trade.parcel-status",
+		Example: "  tongqu adapter new carrier --from status-1.xml --from status-2.xml\n  tongqu adapter new carrier --xsd carrier.xsd --from a.xml --type trade.parcel-status",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
 			if err != nil {

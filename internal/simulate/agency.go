@@ -24,6 +24,7 @@ type Agency struct {
 func Agencies() []Agency {
 	return []Agency{
 		{Name: "customs", Answer: customs},
+		{Name: "tax", Answer: tax},
 	}
 }
 

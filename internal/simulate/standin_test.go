@@ -29,7 +29,7 @@ type desk struct {
 	sent     chan []byte
 }
 
-func openDesk(t *testing.T, mood simulate.Mood) *desk {
+func openDesk(t *testing.T, agency string, mood simulate.Mood) *desk {
 	t.Helper()
 	registry, err := adapter.Load(tongqu.Files, wire.NewDefaultLimits())
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func openDesk(t *testing.T, mood simulate.Mood) *desk {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	for _, a := range simulate.Agencies() {
-		if a.Name != "customs" {
+		if a.Name != agency {
 			continue
 		}
 		s := simulate.NewStandin(a, registry, simulate.Settings{Seed: 7, Mood: mood, HubURL: hub.URL, Token: "secret"}, zap.NewNop())
@@ -111,8 +111,8 @@ func (d *desk) inventory(t *testing.T, p simulate.Purchase) []byte {
 // answer: each sequence is one that customs gives, names the list by its own
 // number, and comes again in another run.
 func TestCustomsAnswers(t *testing.T) {
-	d := openDesk(t, simulate.Mood{})
-	again := openDesk(t, simulate.Mood{})
+	d := openDesk(t, "customs", simulate.Mood{})
+	again := openDesk(t, "customs", simulate.Mood{})
 	g := simulate.New(1, "CUS")
 	at := time.Date(2026, 3, 8, 10, 0, 0, 0, time.UTC)
 	seen := map[string]int{}
@@ -142,16 +142,16 @@ func TestMoods(t *testing.T) {
 	g := simulate.New(1, "MOOD")
 	at := time.Date(2026, 3, 8, 10, 0, 0, 0, time.UTC)
 	t.Run("down", func(t *testing.T) {
-		d := openDesk(t, simulate.Mood{Down: true})
+		d := openDesk(t, "customs", simulate.Mood{Down: true})
 		require.Equal(t, http.StatusServiceUnavailable, d.deliver(t, d.inventory(t, g.Purchase(at))))
 	})
 	t.Run("wrong", func(t *testing.T) {
-		d := openDesk(t, simulate.Mood{Wrong: 1})
+		d := openDesk(t, "customs", simulate.Mood{Wrong: 1})
 		require.Equal(t, http.StatusNoContent, d.deliver(t, d.inventory(t, g.Purchase(at))))
 		require.True(t, d.registry.Translate(d.next(t), "").Faults.Refuses(), "cut off in the middle")
 	})
 	t.Run("its own check refuses", func(t *testing.T) {
-		d := openDesk(t, simulate.Mood{})
+		d := openDesk(t, "customs", simulate.Mood{})
 		doc := bytes.Replace(d.inventory(t, g.Purchase(at)), []byte("<ceb:copNo>"), []byte("<ceb:copNumber>"), 1)
 		require.Equal(t, http.StatusUnprocessableEntity, d.deliver(t, doc))
 		doc = bytes.Replace(d.inventory(t, g.Purchase(at)), []byte("<ceb:tradeMode>1210"), []byte("<ceb:tradeMode>12101"), 1)
