@@ -25,9 +25,9 @@ func tax(r *Request) []Reply {
 	}
 	chance := r.rng.Float64()
 	if chance < 0.05 {
-		return []Reply{r.refund("TSHZ", "acceptance", "rejected", fixed("statusCode", "1", "info", "申报数据与汇总不符，不予受理"))}
+		return []Reply{r.refund("TSHZ", "acceptance", "rejected", fixed(map[string]any{"statusCode": "1", "info": "申报数据与汇总不符，不予受理"}))}
 	}
-	taken := r.refund("TSHZ", "acceptance", "accepted", fixed("statusCode", "0", "info", "申报数据已受理", "acceptanceNo", "SL"+r.digits(14)))
+	taken := r.refund("TSHZ", "acceptance", "accepted", fixed(map[string]any{"statusCode": "0", "info": "申报数据已受理", "acceptanceNo": "SL" + r.digits(14)}))
 	switch {
 	case chance < 0.15:
 		return append([]Reply{taken}, r.doubted("suspended", "MTS_CKHW_BGD_WDZXX", "报关单电子信息不存在", vat("0.00", "0.00", refund))...)
@@ -37,7 +37,7 @@ func tax(r *Request) []Reply {
 	approval, book := r.guid(), r.digits(16)
 	return []Reply{
 		taken,
-		r.refund("YDXX", "comparison", "clear", fixed()),
+		r.refund("YDXX", "comparison", "clear", fixed(nil)),
 		r.refund("SHXX", "audit", "granted", r.audit(vat(refund, "0.00", "0.00"))),
 		r.refund("SEHZ", "approval", "approved", func(today string) map[string]any {
 			return map[string]any{"approval": map[string]any{"id": approval, "approvedOn": today, "approved": map[string]any{"vat": refund}}}
@@ -70,7 +70,7 @@ func (r *Request) doubted(status, code, message string, amounts map[string]any) 
 	raised := map[string]any{"code": code, "level": "error", "passes": false, "message": message, "object": "出口报关单", "lineNo": "0001"}
 	audit := r.audit(amounts)
 	return []Reply{
-		r.refund("YDXX", "comparison", "doubts", fixed("doubts", []any{raised})),
+		r.refund("YDXX", "comparison", "doubts", fixed(map[string]any{"doubts": []any{raised}})),
 		r.refund("SHXX", "audit", status, func(today string) map[string]any {
 			out := audit(today)
 			out["doubts"] = []any{map[string]any{"message": message, "lineNo": "0001"}}
@@ -103,12 +103,5 @@ func vat(granted, refused, suspended string) map[string]any {
 	return out
 }
 
-// fixed says the same on every day: names and values in turn.
-func fixed(pairs ...any) told {
-	out := map[string]any{}
-	for i := 0; i < len(pairs); i += 2 {
-		name, _ := pairs[i].(string)
-		out[name] = pairs[i+1]
-	}
-	return func(string) map[string]any { return out }
-}
+// fixed says the same on every day.
+func fixed(more map[string]any) told { return func(string) map[string]any { return more } }
