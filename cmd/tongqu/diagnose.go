@@ -20,6 +20,7 @@ import (
 	"tongqu/internal/app"
 	"tongqu/internal/conf"
 	"tongqu/internal/directory"
+	"tongqu/internal/query"
 	"tongqu/internal/wire"
 )
 
@@ -79,7 +80,8 @@ func diagnose(o *options) *findings {
 	if err == nil {
 		var d *directory.Directory
 		if d, err = directory.Load(configFiles); err == nil && r != nil {
-			err = app.CheckSubscriptions(r, d)
+			_, unaskable := query.NewRules(d, r, nil)
+			err = errors.Join(app.CheckSubscriptions(r, d), unaskable)
 		}
 		if err == nil {
 			out.add("directory", nil, fmt.Sprintf("%d resources, %d agencies, %d subscriptions", len(d.Resources()), len(d.Agencies()), len(d.Subscriptions())))

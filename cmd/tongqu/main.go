@@ -116,7 +116,7 @@ Exit codes: 0 all is well, 1 findings, 2 wrong usage, 3 failure.`,
 	}
 	root.AddCommand(
 		newServe(&o), newCheck(&o), newTranslate(&o), newSend(&o), newRecords(&o), newShow(&o),
-		newDeliveries(&o), newSimulate(&o), newStore(&o), newAdapter(&o), newConfig(&o), newDoctor(&o), newToken(&o), newVersion(&o),
+		newDeliveries(&o), newQuery(&o), newSimulate(&o), newStore(&o), newAdapter(&o), newConfig(&o), newDoctor(&o), newToken(&o), newVersion(&o),
 	)
 	return root
 }

@@ -21,6 +21,7 @@ import (
 	"tongqu/internal/directory"
 	"tongqu/internal/fault"
 	"tongqu/internal/problem"
+	"tongqu/internal/query"
 	"tongqu/internal/store"
 )
 
@@ -42,6 +43,7 @@ type Rooms struct {
 	Directory *directory.Directory
 	Delivery  *delivery.Delivery
 	Bus       bus.Bus
+	Queries   *query.Desk
 	// Maskers hide personal data, by canonical type.
 	Maskers map[string]*directory.Masker
 	// Documents is the HTTP door of intake.
@@ -78,6 +80,8 @@ func (a *API) routes() map[string]http.Handler {
 		"GET /v1/records/{id}":          a.authenticated(a.getRecord),
 		"GET /v1/records/{id}/timeline": a.authenticated(a.getTimeline),
 		"GET /v1/records/{id}/document": a.authenticated(a.getOriginal),
+		"GET /v1/queries":               a.authenticated(a.getQueries),
+		"POST /v1/queries/{code}":       a.authenticated(a.postQuery),
 		"GET /v1/deliveries":            a.authenticated(a.operators(a.getDeliveries)),
 		"POST /v1/deliveries/resend":    a.authenticated(a.operators(a.postResend)),
 		"GET /v1/subscriptions":         a.authenticated(a.operators(a.getSubscriptions)),

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	platformToken = "platform-test-token"
 	carrierToken  = "carrier-test-token"
+	customsToken  = "customs-test-token"
 )
 
 // hub is a whole hub in this process: a platform provides orders, customs gets
@@ -52,7 +53,7 @@ func startHub(t *testing.T, change func(*app.Config)) *hub {
 	for name, text := range map[string]string{
 		"platform": "tokens: [{id: t, sha256: " + directory.HashToken(platformToken) + "}]\nprovides: [301002/000001]\n",
 		"carrier":  "tokens: [{id: t, sha256: " + directory.HashToken(carrierToken) + "}]\nprovides: [301002/000003]\n",
-		"customs":  "subscriptions: [{id: orders, resource: 301002/000001, endpoint: {file: {folder: agencies/customs}}}]\n",
+		"customs":  "tokens: [{id: t, sha256: " + directory.HashToken(customsToken) + "}]\nprovides: [301001/000002]\nqueries: [301001/000002]\nsubscriptions: [{id: orders, resource: 301002/000001, endpoint: {file: {folder: agencies/customs}}}]\n",
 		"tax":      "subscriptions: [{id: tax-orders, resource: 301002/000001, endpoint: {http: {url: \"" + h.tax.URL + "\", secret: s}}}]\n",
 	} {
 		text = "code: " + name + "\ntitle: {zh: 测试, en: Test}\nkind: other\n" + text

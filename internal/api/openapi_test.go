@@ -111,8 +111,10 @@ func TestDescribesEveryRoute(t *testing.T) {
 			require.NotEmpty(t, op.Summary)
 			require.False(t, operations[op.OperationID], "operation %s stands twice", op.OperationID)
 			operations[op.OperationID] = true
-			ofOne := slices.ContainsFunc(op.Parameters, func(p struct{ Name, In string }) bool { return p.In == "path" && p.Name == "id" })
-			require.Equal(t, strings.Contains(path, "{id}"), ofOne, path)
+			for _, name := range []string{"id", "code"} {
+				inPath := slices.ContainsFunc(op.Parameters, func(p struct{ Name, In string }) bool { return p.In == "path" && p.Name == name })
+				require.Equal(t, strings.Contains(path, "{"+name+"}"), inPath, path)
+			}
 			for status, r := range op.Responses {
 				require.NotEmpty(t, r.Description, "%s %s", path, status)
 			}
@@ -131,7 +133,7 @@ func TestAnswersAsDescribed(t *testing.T) {
 		t.Helper()
 		where := path
 		if id, rest, ok := strings.Cut(query, " "); ok {
-			where, query = strings.Replace(path, "{id}", id, 1), rest
+			where, query = strings.NewReplacer("{id}", id, "{code}", id).Replace(path), rest
 		}
 		a := h.do(t, method, where+query, token, body, headers...)
 		require.Equal(t, status, a.status, "%s %s: %s", method, where, a.body)
@@ -190,6 +192,23 @@ func TestAnswersAsDescribed(t *testing.T) {
 	}
 	ask("GET", "/v1/records", "", "wrong", nil, 401)
 
+	const queries, askOne = "/v1/queries", "/v1/queries/{code}"
+	question := []byte(`{"purpose":"test","requests":[{"orderNo":"20260308API000001"},{"orderNo":"none"}]}`)
+	ask("POST", askOne, "301001-000002 ", customsToken, question, 200)
+	ask("POST", askOne, "301001-000002 ", customsToken, []byte(`{"requests":[{"orderNo":"1"}]}`), 400)
+	ask("POST", askOne, "301001-000002 ", customsToken, []byte(`{"purpose":`), 400)
+	ask("POST", askOne, "301001-000002 ", "wrong", question, 401)
+	ask("POST", askOne, "301001-000002 ", carrierToken, question, 403)
+	ask("POST", askOne, "301002-000001 ", customsToken, question, 404)
+	ask("POST", askOne, "999999-000001 ", customsToken, question, 404)
+	ask("POST", askOne, "301001-000002 ", customsToken, []byte(`{"purpose":"test","requests":[{"buyer":"1"}]}`), 422)
+	ask("GET", queries, "?resource=301001-000002&limit=2", h.operator, nil, 200)
+	ask("GET", queries, "?status=refused", carrierToken, nil, 200)
+	for _, wrong := range []string{"limit=x", "status=good", "cursor=zz", "from=yesterday"} {
+		ask("GET", queries, "?"+wrong, h.operator, nil, 400)
+	}
+	ask("GET", queries, "", "wrong", nil, 401)
+
 	const deliveries, resend = "/v1/deliveries", "/v1/deliveries/resend"
 	ask("GET", deliveries, "?status=parked&limit=2", h.operator, nil, 200)
 	ask("GET", deliveries, "?record="+record, h.operator, nil, 200)
@@ -222,7 +241,8 @@ func TestAnswersAsDescribed(t *testing.T) {
 	require.NoError(t, h.Store().Close())
 	require.NotEmpty(t, ask("POST", documents, "", platformToken, h.order(t, "APZ", 1), 503).header.Get("Retry-After"))
 	ask("GET", "/readyz", "", "", nil, 503)
-	for _, path := range []string{documents, "/v1/records", deliveries, "/v1/subscriptions", "/v1/balance"} {
+	ask("POST", askOne, "301001-000002 ", customsToken, question, 503)
+	for _, path := range []string{documents, "/v1/records", queries, deliveries, "/v1/subscriptions", "/v1/balance"} {
 		ask("GET", path, "", h.operator, nil, 500)
 	}
 	for path, id := range ofOne {

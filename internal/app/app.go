@@ -28,6 +28,7 @@ import (
 	"tongqu/internal/delivery"
 	"tongqu/internal/directory"
 	"tongqu/internal/intake"
+	"tongqu/internal/query"
 	"tongqu/internal/record"
 	"tongqu/internal/relay"
 	"tongqu/internal/store"
@@ -52,6 +53,7 @@ type App struct {
 	relay    *relay.Relay
 	delivery *delivery.Delivery
 	intake   *intake.Intake
+	queries  *query.Desk
 	doors    fileDoors
 
 	documents http.Handler // the HTTP door
@@ -188,14 +190,15 @@ func (a *App) open(ctx context.Context) error {
 	}
 	a.bus = k
 	now := a.rules.Load()
-	intakeMetrics, deliveryMetrics := intake.NewMetrics(), delivery.NewMetrics()
+	intakeMetrics, deliveryMetrics, queryMetrics := intake.NewMetrics(), delivery.NewMetrics(), query.NewMetrics()
 	a.relay = relay.New(a.store, a.bus, relay.NewDefaultSettings(), a.log.Named("relay"))
 	a.delivery = delivery.New(delivery.Rooms{
 		Rules: delivery.Rules{Directory: now.directory, Masks: now.maskers, Encode: now.registry.Encode},
 		Store: a.store, Bus: a.bus, Log: a.log.Named("delivery"), Metrics: deliveryMetrics,
 	}, a.deliverySettings())
 	a.intake = intake.New(now.registry, now.directory, a.store, a.log.Named("intake"), intakeMetrics, time.Now)
-	a.metrics.MustRegister(intakeMetrics, deliveryMetrics, newGauges(a), a.reloads.count, a.reloads.inUse)
+	a.queries = query.New(query.Rooms{Store: a.store, Metrics: queryMetrics, Log: a.log.Named("query")}, now.queries)
+	a.metrics.MustRegister(intakeMetrics, deliveryMetrics, queryMetrics, newGauges(a), a.reloads.count, a.reloads.inUse)
 	return a.admitOperator(now.directory)
 }
 
@@ -286,7 +289,7 @@ func (a *App) newAPI() *api.API {
 		{Name: "reload", Run: func(context.Context) error { return a.reloads.state() }, Advisory: true},
 	}
 	return api.New(api.Rooms{
-		Store: a.store, Registry: now.registry, Directory: now.directory, Delivery: a.delivery, Bus: a.bus, Maskers: now.maskers,
+		Store: a.store, Registry: now.registry, Directory: now.directory, Delivery: a.delivery, Bus: a.bus, Queries: a.queries, Maskers: now.maskers,
 		Documents: a.documents, Metrics: a.metrics, Checks: checks, Log: a.log.Named("api"),
 	})
 }

@@ -107,6 +107,7 @@ func (a *App) reload(ctx context.Context) error {
 	a.ensureTopics(ctx)
 	a.intake.Use(next.registry, next.directory)
 	a.delivery.Use(delivery.Rules{Directory: next.directory, Masks: next.maskers, Encode: next.registry.Encode})
+	a.queries.Use(next.queries)
 	a.handler.Store(a.newAPI())
 	a.doors.use(doors)
 	a.log.Info("reloaded", zap.Int("adapters", len(next.registry.Adapters())), zap.Int("agencies", len(next.directory.Agencies())),

@@ -6,6 +6,7 @@ import (
 
 	"tongqu/internal/adapter"
 	"tongqu/internal/directory"
+	"tongqu/internal/query"
 	"tongqu/internal/wire"
 )
 
@@ -15,6 +16,7 @@ type rules struct {
 	registry  *adapter.Registry
 	directory *directory.Directory
 	maskers   map[string]*directory.Masker // by canonical type
+	queries   *query.Rules
 }
 
 // loadRules loads and checks adapters, directory and agencies. What is wrong with
@@ -45,7 +47,11 @@ func loadRules(c *Config, files fs.FS) (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rules{registry: registry, directory: d, maskers: maskers}, nil
+	queries, err := query.NewRules(d, registry, maskers)
+	if err != nil {
+		return nil, fmt.Errorf("checking queries: %w", err)
+	}
+	return &rules{registry: registry, directory: d, maskers: maskers, queries: queries}, nil
 }
 
 // loadMaskers makes the masks of personal data, by canonical type.

@@ -19,6 +19,9 @@ type Agency struct {
 	Tokens []Token `yaml:"tokens" json:"-"`
 	// Provides are the codes of the resources the agency may provide.
 	Provides []string `yaml:"provides" json:"provides,omitempty"`
+	// Queries are the codes of the resources that the agency may ask, besides those it
+	// has subscribed to and those that are shared without condition.
+	Queries []string `yaml:"queries" json:"queries,omitempty"`
 	// Files is the agency's file door; nil when it has none.
 	Files         *FileEndpoint  `yaml:"files" json:"files,omitempty"`
 	Subscriptions []Subscription `yaml:"subscriptions" json:"subscriptions,omitempty"`

@@ -6,7 +6,6 @@ package directory
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"slices"
 	"time"
 
 	"tongqu/internal/record"
@@ -94,12 +93,5 @@ func (d *Directory) MayProvide(a *Agency, canonicalType string) (string, bool) {
 // belong to the subscription: it wants the type, and where several resources
 // hold that type, the agency provides the subscription's one.
 func (d *Directory) Due(s *Subscription, agency, canonicalType string) bool {
-	if !s.Wants(canonicalType) {
-		return false
-	}
-	if len(d.ResourcesByType(canonicalType)) == 1 {
-		return true
-	}
-	a, ok := d.byAgency[agency]
-	return ok && slices.Contains(a.Provides, s.Resource)
+	return s.Wants(canonicalType) && d.Provides(d.byCode[s.Resource], agency, canonicalType)
 }

@@ -181,6 +181,9 @@ func (l *loader) resource(at place, front string, r *Resource) {
 			l.add(at.at("interfaces", i), "%q is not ADAPTER/MESSAGE", name)
 		}
 	}
+	if r.Query != nil {
+		l.asking(at.at("query"), r)
+	}
 	for i := range r.Related {
 		l.related = append(l.related, at.at("related", i))
 	}
@@ -245,6 +248,7 @@ func (l *loader) agency(at place) error {
 	d.byAgency[a.Code] = a
 	tokens := l.readTokens(at.at("tokens"), a)
 	l.provides(at.at("provides"), a)
+	l.queries(at.at("queries"), a)
 	if a.Files != nil && a.Files.Folder == "" {
 		l.add(at.at("files"), "files needs a folder")
 	}

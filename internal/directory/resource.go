@@ -63,6 +63,8 @@ type Resource struct {
 	Personal bool `yaml:"personal" json:"personal"`
 	// Interfaces are the wire messages, ADAPTER/MESSAGE, by which it comes in.
 	Interfaces []string `yaml:"interfaces" json:"interfaces,omitempty"`
+	// Query says how it is asked through the hub; nil when it is not.
+	Query *Asking `yaml:"query" json:"query,omitempty"`
 	// Source says which policy document asks for the resource.
 	Source string `yaml:"source" json:"source"`
 }

@@ -90,6 +90,13 @@ const (
 	DeliveryRefused     Code = "DELIVERY_REFUSED"
 	DeliveryUnreachable Code = "DELIVERY_UNREACHABLE"
 	DeliveryNotEncoded  Code = "DELIVERY_NOT_ENCODED"
+
+	// Queries.
+	QueryNotEntitled Code = "QUERY_NOT_ENTITLED"
+	QueryKey         Code = "QUERY_KEY"
+	QueryUnavailable Code = "QUERY_UNAVAILABLE"
+	QueryTimeout     Code = "QUERY_TIMEOUT"
+	QueryAnswer      Code = "QUERY_ANSWER"
 )
 
 type text struct{ zh, en string }
@@ -172,6 +179,12 @@ var texts = map[Code]text{
 	DeliveryRefused:     {"订阅方拒收（{0}）", "the subscriber refused it ({0})"},
 	DeliveryUnreachable: {"订阅方暂不可达（{0}）", "the subscriber cannot be reached ({0})"},
 	DeliveryNotEncoded:  {"无法转换为 {0}：{1}", "cannot be encoded as {0}: {1}"},
+
+	QueryNotEntitled: {"单位 {0} 无权查询 {1}", "agency {0} is not entitled to ask {1}"},
+	QueryKey:         {"查询 {0} 须给出一个业务键和值，可用的业务键：{1}", "a question about {0} is one business key and its value; its keys are {1}"},
+	QueryUnavailable: {"提供方接口暂不可用（{0}）", "the interface of the agency that knows is not available ({0})"},
+	QueryTimeout:     {"提供方接口在 {0} 内未答复", "the interface of the agency that knows did not answer within {0}"},
+	QueryAnswer:      {"提供方接口的答复无法理解（{0}）", "the answer of the agency that knows cannot be understood ({0})"},
 }
 
 // Codes returns every code, sorted.
