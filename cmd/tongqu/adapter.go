@@ -49,6 +49,9 @@ func newAdapterList(o *options) *cobra.Command {
 				}
 				for _, m := range a.Messages() {
 					canonical := "envelope"
+					if a.Batch != nil {
+						canonical = "control file"
+					}
 					if m.Table != nil {
 						canonical = m.Table.Canonical()
 					}

@@ -195,7 +195,7 @@ func diffMaps(want, got map[string]string) []string {
 // Explain says for each canonical value where it came from and by which row;
 // nothing for canonical records, which came as they are.
 func (t *Translation) Explain() []mapping.Row {
-	if t.message == nil {
+	if t.message == nil || t.message.Table == nil {
 		return nil
 	}
 	return t.message.Table.Explain(t.Document.Root)

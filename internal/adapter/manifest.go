@@ -41,6 +41,7 @@ type Manifest struct {
 	Prefixes   map[string]string `yaml:"prefixes"`
 	Messages   []MessageManifest `yaml:"messages"`
 	Deviations []Deviation       `yaml:"deviations"`
+	Batch      *Batch            `yaml:"batch"`
 	// Identity marks an adapter whose documents are canonical records already, of any type.
 	Identity bool `yaml:"identity"`
 }

@@ -34,7 +34,7 @@ type Message struct {
 	MessageManifest
 	Adapter *Adapter
 	Wire    *schema.Schema
-	// Table and Canonical are nil for an envelope.
+	// Table and Canonical are nil for an envelope and for the control file of a batch.
 	Table     *mapping.Table
 	Canonical *schema.Schema
 	style     wire.XMLStyle
@@ -149,6 +149,9 @@ func (r *Registry) loadAdapter(files fs.FS, folder string) (*Adapter, error) {
 	if a.Namespace != "" && !slices.ContainsFunc(a.messages, func(m *Message) bool { return m.Wire.Shape().Namespace == a.Namespace }) {
 		add("namespace %s is that of no message's schema (x-namespace)", a.Namespace)
 	}
+	if a.Batch != nil && len(problems) == 0 {
+		a.Batch.lint(add, a)
+	}
 	for _, m := range a.messages {
 		if m.Receipt != nil {
 			m.answer = a.message(m.Receipt.Message)
@@ -178,6 +181,9 @@ func (r *Registry) loadMessage(files fs.FS, a *Adapter, mm MessageManifest) (*Me
 		if ps := m.lintEnvelope(); len(ps) > 0 {
 			return nil, ps
 		}
+		return m, nil
+	}
+	if a.Batch != nil && a.Batch.Control == mm.Name {
 		return m, nil
 	}
 	mappings, err := fs.Sub(files, "mappings")

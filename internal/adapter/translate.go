@@ -90,6 +90,11 @@ func (r *Registry) take(t *Translation, only string, depth int) *Translation {
 		t.Faults = append(t.Faults, fault.New(fault.DocumentUnknown, doc.Root.Place(), "", orNone(doc.Root.Name), orNone(doc.Root.Space)))
 	case m.Envelope != nil:
 		return r.open(t, m, only, depth)
+	case m.Table == nil: // a control file: it names others and holds no records
+		t.Adapter, t.Message, t.message = m.Adapter.Name, m.Name, m
+		found := m.Wire.Check(doc.Root)
+		settle(m.Adapter.Deviations, found)
+		t.Faults = append(t.Faults, found...)
 	default:
 		t.Adapter, t.Message, t.message = m.Adapter.Name, m.Name, m
 		m.decode(t, nil)

@@ -1,6 +1,9 @@
 package app_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -82,9 +85,31 @@ func TestFeedbackAnswersManyRecords(t *testing.T) {
 		require.NoError(t, err)
 		return h.send(t, token, body)
 	}
+	// What a bank sends comes in a batch: a zip with the file and its control file.
+	batch := func(letter, name string) answer {
+		body, err := os.ReadFile("../../adapters/safe_fx/cases/" + name + "/input.xml")
+		require.NoError(t, err)
+		const rest = "44010001020126030801.XML"
+		control := "<MSG><APPTYPE>BOP</APPTYPE><CURRENTFILE>BOPT</CURRENTFILE><INOUT>IN</INOUT><TOTALFILES>1</TOTALFILES><FILES><FILENAME>BOP" + letter + rest + "</FILENAME></FILES></MSG>"
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		for name, data := range map[string][]byte{"BOPT" + rest: []byte(control), "BOP" + letter + rest: body} {
+			entry, err := w.Create(name)
+			require.NoError(t, err)
+			_, err = entry.Write(data)
+			require.NoError(t, err)
+		}
+		require.NoError(t, w.Close())
+		a := h.send(t, bankToken, b.Bytes(), "Content-Type", "application/zip")
+		var all struct{ Documents []answer }
+		require.NoError(t, json.Unmarshal(a.body, &all))
+		require.Len(t, all.Documents, 2, string(a.body))
+		a.Records = all.Documents[1].Records
+		return a
+	}
 	early := file(safeToken, "feedback-bopg")
 	require.Equal(t, []string{"ANSWERS_NOTHING"}, early.codes())
-	first, second := file(bankToken, "bopa-enterprise"), file(bankToken, "bopa-full")
+	first, second := batch("A", "bopa-enterprise"), batch("A", "bopa-full")
 	require.Equal(t, 202, first.status, string(first.body))
 	require.Equal(t, 202, second.status, string(second.body))
 	feedback := file(safeToken, "feedback-bopa")
@@ -101,6 +126,6 @@ func TestFeedbackAnswersManyRecords(t *testing.T) {
 	require.Equal(t, answered, show(second.Records[0].RecordID).AnsweredBy)
 	require.Empty(t, show(second.Records[1].RecordID).AnsweredBy)
 
-	declaration := file(bankToken, "bopg-declaration")
+	declaration := batch("G", "bopg-declaration")
 	require.Equal(t, []string{early.Records[0].RecordID}, show(declaration.Records[0].RecordID).AnsweredBy)
 }

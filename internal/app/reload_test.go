@@ -42,8 +42,8 @@ func (h *hub) reloadCheck(t *testing.T) (status int, said string) {
 func polling(c *app.Config) { c.Folders.Poll = 20 * time.Millisecond }
 
 const (
-	patience = 30 * time.Second
-	often    = 20 * time.Millisecond
+	reloadWait = 30 * time.Second
+	reloadTick    = 20 * time.Millisecond
 )
 
 const lateAgency = `code: late
@@ -64,15 +64,15 @@ func TestReload(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, h.send(t, "late-token", orderXML("LATE", 1, nil)).status)
 
 	h.change(t, "config/agencies/late.yaml", fmt.Sprintf(lateAgency, hash("late-token")))
-	require.Eventually(t, func() bool { return h.send(t, "late-token", orderXML("LATE", 1, nil)).status == http.StatusAccepted }, patience, often)
+	require.Eventually(t, func() bool { return h.send(t, "late-token", orderXML("LATE", 1, nil)).status == http.StatusAccepted }, reloadWait, reloadTick)
 	inbox := func(part string) int {
 		files, err := filepath.Glob(filepath.Join(h.data, "agencies", "late", "InBox", part))
 		require.NoError(t, err)
 		return len(files)
 	}
-	require.Eventually(t, func() bool { return inbox("late-orders_*.json") == 2 }, patience, often, "what Kafka holds and what is new, its own too")
+	require.Eventually(t, func() bool { return inbox("late-orders_*.json") == 2 }, reloadWait, reloadTick, "what Kafka holds and what is new, its own too")
 	require.NoError(t, os.WriteFile(filepath.Join(h.data, "agencies", "late", "OutBox", "o.xml"), orderXML("DOOR", 1, nil), 0o600))
-	require.Eventually(t, func() bool { return inbox("Successed_o_*") == 1 }, patience, often, "the new file door works")
+	require.Eventually(t, func() bool { return inbox("Successed_o_*") == 1 }, reloadWait, reloadTick, "the new file door works")
 	before, _ := h.Directory().Subscription("orders")
 
 	// The subscription changes its place, the door closes, a token is withdrawn.
@@ -80,20 +80,20 @@ func TestReload(t *testing.T) {
 	h.change(t, "config/agencies/late.yaml", moved)
 	require.Eventually(t, func() bool {
 		return h.do(t, http.MethodGet, "/v1/records", "late-token", nil).status == http.StatusUnauthorized
-	}, patience, often)
+	}, reloadWait, reloadTick)
 	require.Equal(t, http.StatusAccepted, h.send(t, platformToken, orderXML("AFTER", 1, nil)).status)
 	require.Eventually(t, func() bool {
 		files, err := filepath.Glob(filepath.Join(h.data, "agencies", "moved", "InBox", "late-orders_*.json"))
 		require.NoError(t, err)
 		return len(files) == 1
-	}, patience, often, "goes on where it was: what was delivered does not come again")
+	}, reloadWait, reloadTick, "goes on where it was: what was delivered does not come again")
 	h.settle(t)
 	require.Equal(t, 3, inbox("late-orders_*.json"))
 	after, _ := h.Directory().Subscription("orders")
 	require.Equal(t, before, after)
 
 	h.change(t, "config/agencies/late.yaml", "")
-	require.Eventually(t, func() bool { _, there := h.Directory().Subscription("late-orders"); return !there }, patience, often)
+	require.Eventually(t, func() bool { _, there := h.Directory().Subscription("late-orders"); return !there }, reloadWait, reloadTick)
 	require.Equal(t, http.StatusAccepted, h.send(t, platformToken, orderXML("LAST", 1, nil)).status)
 	h.settle(t)
 }
@@ -115,13 +115,13 @@ func TestReloadRefused(t *testing.T) {
 		{"schemas/customs_ceb/CEB311Message.json", "{", "customs_ceb/CEB311Message.json:1:"},
 	} {
 		h.change(t, spoilt.name, spoilt.text)
-		require.Eventually(t, func() bool { _, said := h.reloadCheck(t); return strings.Contains(said, spoilt.want) }, patience, often, spoilt.want)
+		require.Eventually(t, func() bool { _, said := h.reloadCheck(t); return strings.Contains(said, spoilt.want) }, reloadWait, reloadTick, spoilt.want)
 		status, _ := h.reloadCheck(t)
 		require.Equal(t, http.StatusOK, status, "the hub works, so it is ready")
 		require.True(t, metric("tongqu_reload_current 0"))
 		require.Equal(t, http.StatusAccepted, h.send(t, platformToken, orderXML("STILL-"+hash(spoilt.text)[:6], 1, nil)).status)
 		h.change(t, spoilt.name, "")
-		require.Eventually(t, func() bool { _, said := h.reloadCheck(t); return said == "ok" }, patience, often)
+		require.Eventually(t, func() bool { _, said := h.reloadCheck(t); return said == "ok" }, reloadWait, reloadTick)
 		require.True(t, metric("tongqu_reload_current 1"))
 	}
 	var problems conf.Problems

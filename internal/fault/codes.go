@@ -74,6 +74,15 @@ const (
 	RuleSum        Code = "RULE_SUM"
 	RuleCodeList   Code = "RULE_CODE_LIST"
 
+	// Batches of files.
+	BatchAlone   Code = "BATCH_ALONE"
+	BatchControl Code = "BATCH_CONTROL"
+	BatchMissing Code = "BATCH_MISSING"
+	BatchUnnamed Code = "BATCH_UNNAMED"
+	BatchForeign Code = "BATCH_FOREIGN"
+	BatchCount   Code = "BATCH_COUNT"
+	BatchName    Code = "BATCH_NAME"
+
 	// Intake.
 	DuplicateRecord Code = "DUPLICATE_RECORD"
 	DuplicateStale  Code = "DUPLICATE_STALE"
@@ -164,6 +173,14 @@ var texts = map[Code]text{
 	RuleCheckDigit: {"校验位不正确（{0}）", "the check digit is wrong ({0})"},
 	RuleSum:        {"金额不符：{0} 应等于 {1}（{2}），实际 {3}", "does not add up: must be {1} ({2}), found {3}"},
 	RuleCodeList:   {"代码不在代码表 {0} 中", "the code is not in list {0}"},
+
+	BatchAlone:   {"该文件属于批次，须与控制文件及其列出的全部文件一起发送", "the file is part of a batch: send it together with the control file and all files that it names"},
+	BatchControl: {"批次应有一个控制文件，实际有 {0} 个", "a batch has one control file; this one has {0}"},
+	BatchMissing: {"缺少控制文件列出的文件 {0}", "file {0}, which the control file names, is missing"},
+	BatchUnnamed: {"控制文件没有列出文件 {0}", "the control file does not name {0}"},
+	BatchForeign: {"文件 {0} 属于接口 {1}，不属于该批次", "file {0} is of the interface {1}, not of this batch"},
+	BatchCount:   {"控制文件声明 {0} 个文件，实际列出 {1} 个", "the control file says {0} files and names {1}"},
+	BatchName:    {"文件名 {0} 与内容或其他文件不符：{1} 应为 {2}", "the file name {0} does not agree with its content or the other files: {1} should be {2}"},
 
 	DuplicateRecord: {"单证已收到，编号 {0}", "this record was already received as {0}"},
 	DuplicateStale:  {"接收报文为旧报文数据（{0}），已存在较新的单证 {1}（{2}）", "older ({0}) than the record already held: {1} ({2})"},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type Files struct {
 	seen map[string]mailbox.File
 	// recorded are files that could not be moved after they were recorded.
 	recorded map[mailbox.File]*Outcome
+	batches  *batches
 	trouble  string // that was logged last
 }
 
@@ -41,8 +43,12 @@ func NewFiles(in *Intake, a *directory.Agency, folder string, poll time.Duration
 	if err != nil {
 		return nil, err
 	}
+	if err := box.Unstage(); err != nil { // a crash may have left part of a batch there
+		return nil, err
+	}
 	return &Files{
-		intake: in, agency: a, box: box, poll: poll, maxBytes: maxBytes,
+		batches: newBatches(),
+		intake:  in, agency: a, box: box, poll: poll, maxBytes: maxBytes,
 		seen: map[string]mailbox.File{}, recorded: map[mailbox.File]*Outcome{},
 	}, nil
 }
@@ -99,11 +105,10 @@ func (f *Files) look(ctx context.Context) error {
 		}
 	}
 	f.recorded = recorded // without those that are there no more
-	var errs []error
-	for _, file := range files {
-		if previous, ok := before[file.Name]; !ok || previous != file {
-			continue
-		}
+	settled := slices.DeleteFunc(files, func(file mailbox.File) bool { previous, ok := before[file.Name]; return !ok || previous != file })
+	settled, err = f.takeBatches(ctx, settled)
+	errs := []error{err}
+	for _, file := range settled {
 		if err := f.receive(ctx, file); err != nil {
 			errs = append(errs, fmt.Errorf("receiving %s: %w", file.Name, err)) // the file stays and is tried again
 			if errors.Is(err, store.ErrUnavailable) {
@@ -133,12 +138,15 @@ func (f *Files) receive(ctx context.Context, file mailbox.File) error {
 		if err != nil {
 			return err
 		}
+		if done, err := f.zipped(ctx, file, body); done || err != nil {
+			return err
+		}
 		if out, err = f.intake.Receive(ctx, Inbound{Agency: f.agency, Door: "file", Name: file.Name, Body: body}); err != nil {
 			return err
 		}
 		f.recorded[file] = out
 	}
-	if err := f.receipt(file, out); err != nil {
+	if err := f.receipt(file, out, out.Accepted+out.Duplicates > 0); err != nil {
 		return err
 	}
 	folder, reasons := mailbox.SentBox, any(nil)
@@ -153,7 +161,7 @@ func (f *Files) receive(ctx context.Context, file mailbox.File) error {
 }
 
 // receipt puts the answer into InBox, named as the import client names them.
-func (f *Files) receipt(file mailbox.File, out *Outcome) error {
+func (f *Files) receipt(file mailbox.File, out *Outcome, accepted bool) error {
 	receipt := adapter.Encoded{Extension: "json"}
 	var err error
 	if out.HasReceipt() {
@@ -165,7 +173,7 @@ func (f *Files) receipt(file mailbox.File, out *Outcome) error {
 		return fmt.Errorf("writing a receipt: %w", err)
 	}
 	kind := "Successed_"
-	if out.Accepted+out.Duplicates == 0 {
+	if !accepted {
 		kind = "Failed_"
 	}
 	stem := strings.TrimSuffix(file.Name, filepath.Ext(file.Name))

@@ -97,7 +97,13 @@ func (in *Intake) Receive(ctx context.Context, inb Inbound) (*Outcome, error) {
 	}
 	rules := in.rules.Load()
 	t := rules.registry.Translate(inb.Body, inb.Adapter)
+	alone(t)
 	rules.authorize(inb.Agency, t)
+	return in.record(ctx, rules, id, inb, t, start)
+}
+
+// record keeps what was translated and tells what became of it.
+func (in *Intake) record(ctx context.Context, rules *rules, id string, inb Inbound, t *adapter.Translation, start time.Time) (*Outcome, error) {
 	e := entry(id, inb, t, start.UTC().Truncate(time.Microsecond))
 	if err := in.match(ctx, rules.registry, t, e); err != nil {
 		in.metrics.failed.Inc()

@@ -14,6 +14,7 @@ type Metrics struct {
 	seconds   *prometheus.HistogramVec
 	failed    prometheus.Counter
 	refused   *prometheus.CounterVec
+	waiting   *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics of intake.
@@ -38,6 +39,9 @@ func NewMetrics() *Metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tongqu_intake_refused_total", Help: "Requests refused before a document was read, by fault code.",
 		}, []string{"code"}),
+		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tongqu_batch_waiting_files", Help: "Files in OutBox that wait for the other files of their batch.",
+		}, []string{"agency"}),
 	}
 }
 
@@ -56,7 +60,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.documents, m.records, m.bytes, m.seconds, m.failed, m.refused}
+	return []prometheus.Collector{m.documents, m.records, m.bytes, m.seconds, m.failed, m.refused, m.waiting}
 }
 
 func (m *Metrics) received(o *Outcome, inb Inbound, took time.Duration) {

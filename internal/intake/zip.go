@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"tongqu/internal/adapter"
 	"tongqu/internal/fault"
 	"tongqu/internal/problem"
 )
@@ -16,6 +17,8 @@ const maxZipEntries = 1000
 
 // Batch answers a zip of many documents: each one's own outcome, and the totals.
 type Batch struct {
+	// DocumentID is set when the files were taken together, or not at all.
+	DocumentID string      `json:"documentId,omitempty"`
 	Documents  []BatchItem `json:"documents"`
 	Accepted   int         `json:"accepted"`
 	Rejected   int         `json:"rejected"`
@@ -36,6 +39,9 @@ func (h *HTTP) serveZip(w http.ResponseWriter, r *http.Request, inb Inbound) {
 	entries, status, f := h.entries(inb.Body)
 	if f != nil {
 		h.refuse(w, status, *f)
+		return
+	}
+	if done := h.serveBatch(w, r, inb, entries); done {
 		return
 	}
 	batch := Batch{Documents: make([]BatchItem, 0, len(entries))}
@@ -62,6 +68,41 @@ func (h *HTTP) serveZip(w http.ResponseWriter, r *http.Request, inb Inbound) {
 		batch.Duplicates += out.Duplicates
 		batch.Documents = append(batch.Documents, item)
 	}
+	writeBatch(w, batch)
+}
+
+// serveBatch takes the entries as one batch of files when they are one.
+func (h *HTTP) serveBatch(w http.ResponseWriter, r *http.Request, inb Inbound, entries []*zip.File) bool {
+	files, err := unzipAll(entries)
+	if err != nil {
+		return false // told for each entry
+	}
+	a := h.intake.rules.Load().batchAdapter(files)
+	if a == nil {
+		return false
+	}
+	whole, items, err := h.intake.ReceiveBatch(r.Context(), inb, a, files)
+	if err != nil {
+		h.unrecorded(r.Context(), w, err)
+		return true
+	}
+	writeBatch(w, Batch{DocumentID: whole.DocumentID, Documents: items, Accepted: whole.Accepted, Rejected: whole.Rejected, Duplicates: whole.Duplicates})
+	return true
+}
+
+func unzipAll(entries []*zip.File) ([]adapter.File, error) {
+	files := make([]adapter.File, len(entries))
+	for i, entry := range entries {
+		data, err := unzip(entry)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = adapter.File{Name: entry.Name, Data: data}
+	}
+	return files, nil
+}
+
+func writeBatch(w http.ResponseWriter, batch Batch) {
 	if batch.Accepted+batch.Duplicates > 0 {
 		problem.WriteJSON(w, http.StatusAccepted, "application/json", batch)
 		return
