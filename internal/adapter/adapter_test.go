@@ -164,21 +164,27 @@ func TestReceiptInfo(t *testing.T) {
 	put(root, "guid", "G-1")
 	put(root, "seller.code", "S-1")
 	put(root, "seller.name", "N")
-	r := Receipt{
-		Status: map[string]string{"accepted": "2", "rejected": "-1"}, Info: "成功[{guid}]{seller.code}{missing}",
-		Fields: map[string]string{"code": "$status", "info": "$info", "time": "$time", "id": "$id", "who.code": "seller.code", "none": "no.such"},
+	a := answering{
+		receipt: &Receipt{
+			Status: map[string]string{"accepted": "2", "rejected": "-1"}, Info: "成功[{guid}]{seller.code}{missing}",
+			Fields: map[string]string{"code": "$status", "info": "$info", "time": "$time", "id": "$id", "who.code": "seller.code", "none": "no.such"},
+		},
+		translation: &Translation{}, at: "T", id: "I", answer: &Answer{Root: root, Outcome: "accepted"},
 	}
-	got := r.status(Answer{Root: root, Outcome: "accepted"}, "T", "I")
-	require.JSONEq(t, `{"code":"2","id":"I","info":"成功[G-1]S-1","time":"T","who":{"code":"S-1"}}`, string(wire.AppendJSON(nil, got)))
+	require.JSONEq(t, `{"code":"2","id":"I","info":"成功[G-1]S-1","time":"T","who":{"code":"S-1"}}`, string(wire.AppendJSON(nil, a.build())))
 
-	refused := Answer{Root: root, Outcome: "rejected", Faults: fault.List{
+	a.answer = &Answer{Root: root, Outcome: "rejected", Faults: fault.List{
 		fault.New(fault.SchemaRequired, fault.Place{Path: "/A/B", Line: 3, Column: 4}, "", "B"),
 		fault.New(fault.SchemaBlanks, fault.Place{}, "").Flagged(),
 	}}
-	require.Equal(t, "缺少必填项 B[/A/B 第3行第4列]", r.info(refused))
-	refused.Faults[0].ZH = strings.Repeat("长", 2*maxInfo)
-	require.Len(t, []rune(r.info(refused)), maxInfo)
-	require.Equal(t, "已收到", r.info(Answer{Root: root, Info: "已收到"}))
+	require.Equal(t, "缺少必填项 B[/A/B 第3行第4列]", a.info())
+	a.translation.Faults = fault.List{fault.New(fault.NotEntitled, fault.Place{}, "", "A", "B")}
+	require.Equal(t, "单位 A 无权提供 B;缺少必填项 B[/A/B 第3行第4列]", a.info(), "the document's errors come first")
+	a.answer.Faults[0].ZH = strings.Repeat("长", 2*maxInfo)
+	require.Len(t, []rune(a.info()), maxInfo)
+	a.translation.Faults = nil
+	a.answer = &Answer{Root: root, Info: "已收到"}
+	require.Equal(t, "已收到", a.info())
 }
 
 // TestJSONAdapter adds an agency that pushes JSON, by data alone.

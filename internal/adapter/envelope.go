@@ -69,6 +69,7 @@ var china = time.FixedZone("UTC+8", 8*60*60)
 // opened is an envelope that a document came in.
 type opened struct {
 	message          *Message
+	root             *wire.Node
 	sender, receiver string
 }
 
@@ -318,7 +319,7 @@ func (r *Registry) open(t *Translation, m *Message, only string, depth int) *Tra
 	outer := m.Wire.Check(t.Document.Root)
 	settle(m.Adapter.Deviations, outer)
 	t.Faults = append(t.Faults, outer...)
-	env := opened{message: m, sender: m.Envelope.read(t.Document.Root, "$sender"), receiver: m.Envelope.read(t.Document.Root, "$receiver")}
+	env := opened{message: m, root: t.Document.Root, sender: m.Envelope.read(t.Document.Root, "$sender"), receiver: m.Envelope.read(t.Document.Root, "$receiver")}
 	inner, at, err := r.unseal(t.Document, m.Envelope)
 	if err != nil {
 		t.Faults = append(t.Faults, fault.Of(err)...)

@@ -3,6 +3,7 @@ package adapter
 import (
 	"encoding/base64"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -78,6 +79,12 @@ func TestKitLint(t *testing.T) {
 		{"no such content", "adapters/transport/adapter.yaml", "data: Data", "data: Date", `message Parcel: envelope: data: there is no "Date" in the schema`},
 		{"a field left out", "adapters/transport/adapter.yaml", "        Head/Kind: $message\n", "", "message Parcel: envelope: fields: Head/Kind is required, and nothing writes it"},
 		{"an unknown value", "adapters/transport/adapter.yaml", "$number(6)", "$serial", "message Parcel: envelope: fields: Head/Id: unknown $serial"},
+		{"a receipt's path", bank, "counts.bad: $rejected", "counts.worse: $rejected", "message Incoming: receipt: counts.worse: there is no such path in demo.feedback.v1"},
+		{"a receipt's value", bank, "counts.bad: $rejected", "counts.bad: $rejectd", `message Incoming: receipt: counts.bad: unknown $rejectd; did you mean "$rejected"?`},
+		{"a receipt's record", bank, "failed[].no: $failed[].no", "failed[].no: $failed[].number", `receipt: failed[].no: there is no "number" in the answered message`},
+		{"a receipt's element", bank, "../CUST", "../CSUT", `receipt: failed[].customer: there is no "./CSUT" in the answered message`},
+		{"a receipt's list", bank, "failed[].no: $failed[].no", "failed[].no: $records[].no", "receipt: failed[].no: failed comes from $failed and from $records"},
+		{"a receipt's value that repeats", bank, "counts.bad: $rejected", "counts.bad: no", "receipt: counts.bad: a document has many records"},
 		{"a match in CSV", "adapters/invoices/adapter.yaml", "en: sales}", "en: sales}\n    match: {no: \"*\"}", "a CSV document is known by its header"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,4 +174,53 @@ func TestFormatProblems(t *testing.T) {
 	require.Equal(t, "/Parcel/Head/From", fault.Of(err)[0].Path, "an envelope without a sender is not written")
 	_, err = r.Encode("transport/Server+bank/Incoming", [][]byte{[]byte(record)}, Transfer{ID: "1"})
 	require.Equal(t, fault.DeliveryNotEncoded, fault.Of(err)[0].Code, "only a Parcel goes from server to server")
+}
+
+// answerAll makes the answers that a store with nothing in it would.
+func answerAll(tr *Translation) []Answer {
+	answers := make([]Answer, len(tr.Records))
+	for i := range tr.Records {
+		r := &tr.Records[i]
+		answers[i] = Answer{Root: r.Root, Outcome: "accepted", Faults: r.Faults}
+		if tr.Refused(r) {
+			answers[i].Outcome = "rejected"
+		}
+	}
+	return answers
+}
+
+// TestReceiptPerDocument answers a file of many records with one feedback file that
+// counts them and lists what failed, and reads it back.
+func TestReceiptPerDocument(t *testing.T) {
+	r := loadKit(t)
+	const rec = "<REC><NO>%s</NO><CUST>%s</CUST><AMT>%s</AMT></REC>"
+	file := func(records ...string) []byte {
+		return []byte("<MSG><FILE>RCPA</FILE><TOTAL>9</TOTAL><RECORDS>" + strings.Join(records, "\n") + "</RECORDS></MSG>")
+	}
+	at := time.Date(2026, 3, 8, 3, 27, 1, 0, time.UTC)
+	feedback := func(data []byte, change func([]Answer)) (*Translation, string) {
+		tr := r.Translate(data, "")
+		require.True(t, tr.HasReceipt())
+		answers := answerAll(tr)
+		change(answers)
+		out, err := tr.Receipt(answers, at, "F-1")
+		require.NoError(t, err)
+		back := r.Translate(out.Body, "")
+		require.Equal(t, "Feedback", back.Message)
+		require.Empty(t, append(back.Faults, back.Records[0].Faults...), "%s", out.Body)
+		return tr, string(wire.AppendJSON(nil, back.Records[0].Root))
+	}
+	_, got := feedback(file(fmt.Sprintf(rec, "N001", "1", "10"), fmt.Sprintf(rec, "N002", "too-long-a-code", "1.5"), fmt.Sprintf(rec, "N003", "1", "7")), func(a []Answer) {
+		a[2].Outcome = "duplicate"
+	})
+	require.JSONEq(t, `{"no":"F-1","file":"RCPA","status":"1","formatErrors":0,"counts":{"total":3,"good":2,"bad":1},"failed":[{"no":"N002","customer":"too-long-a-code","errors":[
+		{"field":"CUST","name":"客户代码","text":"长度 15 超过上限 9"},{"field":"AMT","name":"金额","text":"数值最多 22 位，其中小数最多 0 位"}]}]}`, got)
+
+	_, got = feedback(file(fmt.Sprintf(rec, "N001", "1", "10")), func([]Answer) {})
+	require.JSONEq(t, `{"no":"F-1","file":"RCPA","status":"0","formatErrors":0,"counts":{"total":1,"good":1,"bad":0}}`, got)
+
+	// An error of the format refuses the file: nothing is told of its records.
+	whole, got := feedback([]byte(strings.Replace(string(file(fmt.Sprintf(rec, "N001", "1", "10"))), "<TOTAL>9</TOTAL>", "<TOTL>9</TOTL>", 1)), func([]Answer) {})
+	require.True(t, whole.Faults.Refuses())
+	require.JSONEq(t, `{"no":"F-1","file":"RCPA","status":"2","formatErrors":2,"formats":[{"text":"缺少必填项 TOTAL"},{"text":"不应出现 TOTL"}],"counts":{"total":1,"good":0,"bad":1}}`, got)
 }

@@ -60,19 +60,6 @@ type MessageManifest struct {
 	Standalone string            `yaml:"standalone"`
 }
 
-// Receipt says how a message is answered in the agency's own format.
-type Receipt struct {
-	// Message is the message of the same adapter that answers.
-	Message string `yaml:"message"`
-	// Status is the agency's code for accepted, rejected, duplicate and stale.
-	Status map[string]string `yaml:"status"`
-	// Fields builds the canonical record of the receipt: its path → a path of the
-	// answered record, or $status, $time, $info, $id.
-	Fields map[string]string `yaml:"fields"`
-	// Info is the text for an accepted record; {path} is replaced by the record's value.
-	Info string `yaml:"info"`
-}
-
 // Deviation says what becomes of a fault that the schema or a rule finds: do is
 // flag (the record goes on) or refuse. Code or Rule select the fault, Path too
 // where given (a step * matches any one; indexes do not count).
@@ -120,8 +107,11 @@ func (m *Manifest) lint(file, folder string) conf.Problems {
 		}
 	}
 	for _, msg := range m.Messages {
-		if msg.Receipt != nil && !names[msg.Receipt.Message] {
-			add("message %s: receipt %q is no message of this adapter", msg.Name, msg.Receipt.Message)
+		if r := msg.Receipt; r != nil && !names[r.Message] {
+			add("message %s: receipt %q is no message of this adapter", msg.Name, r.Message)
+		}
+		if r := msg.Receipt; r != nil && r.Per != "" && r.Per != perRecord && r.Per != perDocument {
+			add("message %s: receipt: per must be record or document, not %q", msg.Name, r.Per)
 		}
 	}
 	for i, d := range m.Deviations {

@@ -73,6 +73,9 @@ func (r *Registry) Lint(name string) conf.Problems {
 			if m.Table != nil {
 				ps = append(ps, m.Table.Lint()...)
 			}
+			if m.answer != nil && m.answer.Table != nil {
+				ps = append(ps, m.lintReceipt()...)
+			}
 		}
 	}
 	return ps

@@ -184,7 +184,7 @@ func (h *HTTP) unrecorded(ctx context.Context, w http.ResponseWriter, err error)
 // answer sends the outcome, as JSON or as the agency's own receipt.
 func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, out *Outcome) {
 	status := out.HTTPStatus()
-	if wantsXML(r) && out.HasReceipt() {
+	if out.HasReceipt() && wantsReceipt(r, out.translation.ReceiptFormat()) {
 		receipt, err := out.Receipt()
 		if err == nil {
 			w.Header().Set("Content-Type", receipt.ContentType)
@@ -205,6 +205,12 @@ func (h *HTTP) answer(w http.ResponseWriter, r *http.Request, out *Outcome) {
 		Status int        `json:"status"` // RFC 9457; the outcome's word is "rejected"
 		Errors fault.List `json:"errors,omitempty"`
 	}{problem.Of(status, out.worst()...), out, status, out.Errors})
+}
+
+// wantsReceipt reports whether the request asks for the agency's own receipt,
+// which is in that format: by ?receipt=agency, or by accepting XML where it is XML.
+func wantsReceipt(r *http.Request, format string) bool {
+	return r.URL.Query().Get("receipt") == "agency" || format == "xml" && wantsXML(r)
 }
 
 func wantsXML(r *http.Request) bool {

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,20 +12,20 @@ import (
 
 // HasReceipt reports whether the agency's own receipt exists for the outcome.
 func (o *Outcome) HasReceipt() bool {
-	return o.translation.HasReceipt() && len(o.Records) > 0
+	return o.translation.HasReceipt()
 }
 
-// Receipt writes the agency's own receipt, one return node a record.
+// Receipt writes the agency's own receipt.
 func (o *Outcome) Receipt() (adapter.Encoded, error) {
 	answers := make([]adapter.Answer, len(o.Records))
 	for i := range o.Records {
 		r := &o.Records[i]
-		a := adapter.Answer{Root: o.translation.Records[i].Root, Outcome: string(r.Status), Faults: append(slices.Clip(o.Errors), r.Errors...)}
+		a := adapter.Answer{Root: o.translation.Records[i].Root, Outcome: string(r.Status), Faults: r.Errors}
 		switch {
 		case r.Status == record.Duplicate:
 			a.Info = fault.New(fault.DuplicateRecord, fault.Place{}, "", r.DuplicateOf).ZH
 		case r.Status == record.Rejected && stale(r.Errors):
-			a.Outcome = "stale"
+			a.Outcome = adapter.OutcomeStale
 		}
 		answers[i] = a
 	}

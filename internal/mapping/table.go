@@ -133,6 +133,14 @@ type ignored struct {
 // Canonical is the canonical type of the table's records, with its version.
 func (t *Table) Canonical() string { return t.canonical }
 
+// Each is the shape of the wire element that makes one record.
+func (t *Table) Each() *schema.Shape {
+	if len(t.each) == 0 {
+		return t.wire
+	}
+	return t.each[len(t.each)-1].shape
+}
+
 // Message is the name of the wire message.
 func (t *Table) Message() string { return t.message }
 
