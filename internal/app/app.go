@@ -115,8 +115,8 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 	work.Go(func() error {
 		a.awaitTopics(workCtx)
 		both, bothCtx := errgroup.WithContext(workCtx)
-		both.Go(func() error { return a.store.Lease(bothCtx, RelayLease, a.lead) })
-		both.Go(func() error { return a.delivery.Run(bothCtx) })
+		both.Go(func() error { return a.lead(bothCtx) })
+		both.Go(func() error { return a.store.Attend(bothCtx, a.delivery.Run) })
 		both.Go(func() error { return a.retain(bothCtx) })
 		both.Go(func() error { return a.lateTopics(bothCtx) })
 		return both.Wait()
@@ -156,17 +156,33 @@ func (a *App) Run(ctx context.Context, started func(context.Context) error) (err
 // RelayLease is the lease of the hub whose relay works.
 const RelayLease = "relay"
 
-// lead relays as long as this hub is the one that does.
+// stepBack is how long a hub whose relay is stuck leaves the lease to the others. It
+// is longer than they take to ask for it.
+const stepBack = 4 * time.Second
+
+// lead relays when this hub is the one that does.
 func (a *App) lead(ctx context.Context) error {
-	a.leads.Store(true)
-	defer a.leads.Store(false)
-	return a.relay.Run(ctx)
+	for ctx.Err() == nil {
+		err := a.store.Lease(ctx, RelayLease, func(ctx context.Context) error {
+			a.leads.Store(true)
+			defer a.leads.Store(false)
+			return a.relay.Run(ctx)
+		})
+		if err != nil && !errors.Is(err, relay.ErrStuck) {
+			return err
+		}
+		_ = backoff.Wait(ctx, stepBack) // ends early with ctx
+	}
+	return nil
 }
 
 // open opens store and bus and makes the parts that work on them.
 func (a *App) open(ctx context.Context) error {
 	c := &a.config
-	var err error
+	err := os.MkdirAll(c.Data, 0o750)
+	if err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
 	if a.store, err = OpenStore(ctx, c, a.log.Named("store")); err != nil {
 		return fmt.Errorf("opening store: %w", err)
 	}
@@ -191,7 +207,11 @@ func (a *App) open(ctx context.Context) error {
 	a.bus = k
 	now := a.rules.Load()
 	intakeMetrics, deliveryMetrics, queryMetrics := intake.NewMetrics(), delivery.NewMetrics(), query.NewMetrics()
-	a.relay = relay.New(a.store, a.bus, relay.NewDefaultSettings(), a.log.Named("relay"))
+	relaying := relay.NewDefaultSettings()
+	if c.Store.URL == "" {
+		relaying.Patience = 0 // no other hub can
+	}
+	a.relay = relay.New(a.store, a.bus, relaying, a.log.Named("relay"))
 	a.delivery = delivery.New(delivery.Rooms{
 		Rules: delivery.Rules{Directory: now.directory, Masks: now.maskers, Encode: now.registry.Encode},
 		Store: a.store, Bus: a.bus, Log: a.log.Named("delivery"), Metrics: deliveryMetrics,

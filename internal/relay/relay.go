@@ -31,13 +31,16 @@ type Settings struct {
 	// RetryBase and RetryMax bound the pause after a failure: full jitter up to
 	// RetryBase, doubled per failure up to RetryMax.
 	RetryBase, RetryMax time.Duration
+	// Patience is how long a relay may fail before it leaves its work to another hub;
+	// 0 is for ever.
+	Patience time.Duration
 }
 
 // NewDefaultSettings returns the settings the hub runs with.
 func NewDefaultSettings() Settings {
 	return Settings{
 		Batch: 1000, Tick: time.Second, Linger: 20 * time.Millisecond,
-		RetryBase: 100 * time.Millisecond, RetryMax: 10 * time.Second,
+		RetryBase: 100 * time.Millisecond, RetryMax: 10 * time.Second, Patience: 5 * time.Second,
 	}
 }
 
@@ -70,6 +73,7 @@ type Relay struct {
 	log       *zap.Logger
 
 	unmarked []record.Record // published, not marked so yet
+	failing  time.Time       // since when it fails; zero when it does not
 
 	mu    sync.Mutex
 	state State
@@ -87,19 +91,36 @@ func (r *Relay) State() State {
 	return r.state
 }
 
-// Run relays until ctx ends, then returns nil. Failures are retried for ever,
-// show in State, and are logged when they begin and end.
+// ErrStuck is returned by a relay that could not do its work for a while. Perhaps
+// another hub can.
+var ErrStuck = errors.New("nothing could be relayed")
+
+// Run relays until ctx ends, then returns nil. Failures are retried until the
+// patience is at its end, which is ErrStuck; Run may be called again then. They
+// show in State while Run runs, and are logged when they begin and end.
 func (r *Relay) Run(ctx context.Context) error {
+	r.failing = time.Time{}
+	defer r.rest()
 	tick := time.NewTicker(r.settings.Tick)
 	defer tick.Stop()
 	for {
+		began := time.Now()
 		n, err := r.step(ctx)
+		if err == nil {
+			r.failing = time.Time{}
+		}
 		var wait time.Duration
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
+			if r.failing.IsZero() {
+				r.failing = began
+			}
 			wait = r.failed(err)
+			if r.settings.Patience > 0 && time.Since(r.failing)+wait > r.settings.Patience {
+				return fmt.Errorf("%w: %w", ErrStuck, err)
+			}
 		case n == r.settings.Batch:
 		case n == 0:
 			select {
@@ -160,6 +181,13 @@ func (r *Relay) publish(ctx context.Context, batch []record.Record) error {
 		}
 		byReference(&messages[tooLarge.Index])
 	}
+}
+
+// rest forgets what was wrong: what waits is another relay's.
+func (r *Relay) rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Failures, r.state.LastError, r.state.Oldest = 0, nil, time.Time{}
 }
 
 func (r *Relay) waiting(since time.Time) {

@@ -119,12 +119,18 @@ func quick() Settings {
 	return s
 }
 
-// run runs the relay until stop, which returns what Run did.
+// run runs the relay until stop, again when it is stuck.
 func run(t *testing.T, r *Relay) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	go func() {
+		err := r.Run(ctx)
+		for errors.Is(err, ErrStuck) {
+			err = r.Run(ctx)
+		}
+		ended <- err
+	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-ended)
@@ -382,6 +388,29 @@ func TestRelaySurvivesAnOutboxThatCannotBeRead(t *testing.T) {
 		}
 		require.Less(t, time.Since(start), 20*10*time.Second, "no pause is longer than the limit")
 		require.Zero(t, r.State().Failures)
+		stop()
+	})
+}
+
+// TestRelayThatIsStuckLeavesItsWork has a relay give up, and later go on where it was.
+func TestRelayThatIsStuckLeavesItsWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemory()
+		outbox.record(3)
+		away := errors.New("no brokers")
+		r := New(outbox, through(func(context.Context, []bus.Message) error { return away }), NewDefaultSettings(), zap.NewNop())
+		start := time.Now()
+		err := r.Run(t.Context())
+		require.ErrorIs(t, err, ErrStuck)
+		require.ErrorIs(t, err, away)
+		require.LessOrEqual(t, time.Since(start), 5*time.Second)
+		require.Equal(t, 3, outbox.unpublished())
+		require.NoError(t, r.State().LastError, "what waits is another hub's now")
+		away = nil
+		stop := run(t, r)
+		time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+		synctest.Wait()
+		require.Zero(t, outbox.unpublished())
 		stop()
 	})
 }

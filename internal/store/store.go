@@ -235,6 +235,11 @@ type Leases interface {
 	// returned. Otherwise it returns what work returns, or nil when ctx ends before.
 	// MarkPublished with work's context fails when another hub has taken the lease since.
 	Lease(ctx context.Context, name string, work func(ctx context.Context) error) error
+	// Attend runs work while this hub reaches the store: when it has not for some
+	// seconds it ends work's context, so that other hubs can do what is left, and once
+	// work has returned and the store answers it runs work again. Otherwise it returns
+	// what work returns, or nil when ctx ends before.
+	Attend(ctx context.Context, work func(ctx context.Context) error) error
 }
 
 // Store is all of it.

@@ -223,11 +223,18 @@ func leases(t *testing.T, server *pgtest.Server) {
 }
 
 // hanging has a hub stop in the middle of a transaction, its turn not given up: the
-// server takes it away.
+// server takes it away, or else the other hub does.
 func hanging(t *testing.T, server *pgtest.Server) {
 	t.Helper()
+	for who, timeout := range map[string]string{"the server": "300", "the other hub": "0"} {
+		t.Run(who, func(t *testing.T) { hangingUntil(t, server, timeout) })
+	}
+}
+
+func hangingUntil(t *testing.T, server *pgtest.Server, timeout string) {
+	t.Helper()
 	address := server.NewSchema(t)
-	stuck, other := openAt(t, address+"&idle_in_transaction_session_timeout=300"), openAt(t, address)
+	stuck, other := openAt(t, address+"&idle_in_transaction_session_timeout="+timeout), openAt(t, address)
 	begun, release := make(chan struct{}), make(chan struct{})
 	write := stuck.recording.write
 	stuck.recording.write = func(ctx context.Context, conn *pgx.Conn, group []*incoming) (*pgx.Batch, error) {
@@ -247,6 +254,36 @@ func hanging(t *testing.T, server *pgtest.Server) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 	require.NoError(t, stuck.Close())
 	require.NoError(t, other.Close())
+}
+
+// attending has the server go away and come back: the work of a hub that attends
+// ends, and begins again.
+func attending(t *testing.T) {
+	t.Helper()
+	server := pgtest.Start(t) // its own
+	s := openHubs(t, server, 1)[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	began, ended, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		left <- s.Attend(ctx, func(ctx context.Context) error {
+			began <- struct{}{}
+			<-ctx.Done()
+			ended <- struct{}{}
+			return nil
+		})
+	}()
+	<-began
+	server.Kill()
+	<-ended
+	server.Restart(t)
+	<-began
+	cancel()
+	<-ended
+	require.NoError(t, <-left)
+	failure := errors.New("the work's own")
+	require.ErrorIs(t, s.Attend(t.Context(), func(context.Context) error { return failure }), failure)
+	require.NoError(t, s.Attend(ctx, func(context.Context) error { return failure }), "the context had ended")
 }
 
 // telling has one hub hear of what another one records.

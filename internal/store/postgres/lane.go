@@ -45,8 +45,11 @@ type lane[T any] struct {
 	// settled makes what was written true in memory.
 	settled func(ctx context.Context, group []T)
 	// kept reports whether a group whose commit was not answered is in the store.
-	// Nil when writing again does no harm.
+	// Nil when writing again does no harm: then callers do not wait for the end either
+	// once their context has ended.
 	kept func(ctx context.Context, group []T) (bool, error)
+	// evict lets others go first who hold up the lane's turn and hang.
+	evict func(ctx context.Context) error
 
 	ctx     context.Context // never ends: a group is not cut short by a caller
 	closing context.Context // ends when the store closes
@@ -65,7 +68,8 @@ func (l *lane[T]) start(ctx context.Context) {
 }
 
 // do has value written and returns when that is on disk. Once the lane has begun,
-// do waits for the end whatever becomes of ctx. Its errors wrap store.ErrUnavailable.
+// do waits for the end whatever becomes of ctx, unless writing again does no harm.
+// Its errors wrap store.ErrUnavailable.
 func (l *lane[T]) do(ctx context.Context, value T, size int) error {
 	j := &job[T]{value: value, size: size, done: make(chan error, 1)}
 	if err := l.submit(ctx, j); err != nil {
@@ -75,7 +79,7 @@ func (l *lane[T]) do(ctx context.Context, value T, size int) error {
 	select {
 	case err = <-j.done:
 	case <-ctx.Done():
-		if !j.taken.Swap(true) {
+		if !j.taken.Swap(true) || l.kept == nil {
 			return fmt.Errorf("%w: waiting for the writer: %w", store.ErrUnavailable, context.Cause(ctx))
 		}
 		err = <-j.done
@@ -204,6 +208,9 @@ func (l *lane[T]) once(group []T) error {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	defer conn.Release() // closes it when a transaction is open
+	over := make(chan struct{})
+	defer close(over)
+	go l.watch(ctx, over)
 	last, err := l.write(ctx, conn.Conn(), group)
 	if err == nil {
 		err = commit(ctx, conn.Conn(), last)
@@ -215,6 +222,26 @@ func (l *lane[T]) once(group []T) error {
 		l.settled(ctx, group)
 	}
 	return nil
+}
+
+// turnTime is how long a lane waits before it looks whether its turn is held by a
+// hub that hangs.
+const turnTime = 5 * time.Second
+
+// watch evicts again and again who hangs, until the transaction is over.
+func (l *lane[T]) watch(ctx context.Context, over <-chan struct{}) {
+	tick := time.NewTicker(turnTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = l.evict(ctx) // it is tried again
+		}
+	}
 }
 
 // errRolledBack is the server's answer to the commit of a transaction that failed.

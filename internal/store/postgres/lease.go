@@ -16,10 +16,11 @@ const (
 	leaseTime   = 9 * time.Second
 	leasePeriod = leaseTime / 3
 
-	// The server's clock alone counts.
+	// The server's clock alone counts. A lease that ends later than any can was given
+	// before that clock was set back.
 	takeLeaseSQL = `INSERT INTO leases AS l (name, holder, token, until) VALUES ($1, $2, 1, clock_timestamp() + $3::interval)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, token = l.token + 1, until = excluded.until
-		WHERE l.until < clock_timestamp() RETURNING token`
+		WHERE l.until NOT BETWEEN clock_timestamp() AND clock_timestamp() + 2 * $3::interval RETURNING token`
 	renewLeaseSQL = `UPDATE leases SET until = clock_timestamp() + $3::interval WHERE name = $1 AND token = $2`
 	giveLeaseSQL  = `UPDATE leases SET until = '-infinity' WHERE name = $1 AND token = $2`
 )

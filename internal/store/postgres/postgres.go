@@ -156,9 +156,9 @@ func (s *Store) start(ctx context.Context) error {
 		return fmt.Errorf("reading the dictionaries: %w", err)
 	}
 	s.closing, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.recording = &lane[*incoming]{pool: s.pool, write: s.newGroupWriter(), settled: s.groupSettled, kept: s.groupKept}
+	s.recording = &lane[*incoming]{pool: s.pool, write: s.newGroupWriter(), settled: s.groupSettled, kept: s.groupKept, evict: s.evicting(lockRecording)}
 	s.recording.start(ctx)
-	s.progress = &lane[*change]{pool: s.pool, write: s.writeChanges}
+	s.progress = &lane[*change]{pool: s.pool, write: s.writeChanges, evict: s.evicting(lockProgress)}
 	s.progress.start(ctx)
 	s.upkeep.Go(s.keepUp)
 	s.upkeep.Go(s.listen)
@@ -171,6 +171,28 @@ func (s *Store) begin(lock int32) *pgx.Batch {
 	b.Queue("BEGIN")
 	b.Queue("SELECT pg_advisory_xact_lock($1, $2)", s.locks, lock)
 	return b
+}
+
+// evictSQL ends the session that holds a lane's lock while its hub, which stopped or
+// is cut off in the middle of a transaction, sends nothing. The time in which a
+// session may idle does not end one in the middle of a COPY.
+const evictSQL = `SELECT count(*) FILTER (WHERE pg_terminate_backend(l.pid)) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+	WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = $1::bigint & 4294967295 AND l.objid::bigint = $2 AND l.objsubid = 2
+	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND a.wait_event_type = 'Client' AND a.xact_start < clock_timestamp() - $3::interval AND l.pid <> pg_backend_pid()`
+
+// evicting returns what evicts who holds that lock and hangs.
+func (s *Store) evicting(lock int32) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, turnTime)
+		defer cancel()
+		var n int
+		err := s.pool.QueryRow(ctx, evictSQL, s.locks, lock, turnTime).Scan(&n)
+		if n > 0 {
+			s.log.Warn("ended the session of a hub that hangs in the middle of a transaction")
+		}
+		return err
+	}
 }
 
 // Ready returns nil when the store can write: it writes one row, together with

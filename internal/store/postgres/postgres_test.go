@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"flag"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +19,14 @@ import (
 	"tongqu/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A store of its own for each of a property's runs costs half a second here.
+	// -rapid.checks has the last word.
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // TestPostgres is all that is proven of the store on one server.
 func TestPostgres(t *testing.T) {
@@ -39,6 +47,7 @@ func TestPostgres(t *testing.T) {
 		t.Run(name, func(t *testing.T) { run(t, server) })
 	}
 	t.Run("outages", outages)
+	t.Run("attending", attending)
 	t.Run("suite", func(t *testing.T) { storetest.Run(t, opener(server)) })
 }
 
