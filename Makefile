@@ -9,7 +9,7 @@ DATA    ?= data
 RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle test-crash test-cluster fuzz bench lint fmt docs check-docs check-deploy test-restore clean ci
+.PHONY: help build run test test-oracle test-crash test-cluster test-faults fuzz bench lint fmt docs check-docs check-deploy test-restore clean ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -29,8 +29,13 @@ test-oracle: ## our verdicts against xmllint's (needs xmllint; TONGQU_FORMATS na
 test-crash: ## kill -9 the hub 30 times under load and account for every document by id
 	TONGQU_CRASH_ROUNDS=30 $(GO) test -count=1 -run 'TestCrash' -timeout 30m -v ./internal/app/...
 
-test-cluster: ## the bus on three brokers of Apache Kafka 4, the store on PostgreSQL (needs java 17, mvn, kcat, postgresql)
-	TONGQU_CLUSTER=required $(GO) test $(RACE) -count=1 -timeout 20m ./internal/bus/kafkatest/... ./internal/store/postgres/...
+test-cluster: ## the bus on three brokers of Apache Kafka 4, the store on PostgreSQL (installed by apt as root, or in Docker)
+	TONGQU_CLUSTER=required .ci/cluster $(GO) test -count=1 -timeout 20m ./internal/bus/kafkatest/... ./internal/store/postgres/...
+
+FAULTS ?= short
+SEED ?=
+test-faults: ## break what three hubs stand on, account for every document; FAULTS=short, all or names with commas, SEED=N repeats
+	TONGQU_CLUSTER=required TONGQU_FAULTS=$(FAULTS) TONGQU_FAULTS_SEED=$(SEED) .ci/cluster $(GO) test -count=1 -timeout 60m -v -run 'TestFaults' ./internal/faults
 
 test-restore: ## back up and restore as docs/backup.md says: PostgreSQL to a moment, with Apache Kafka; SQLite (needs java 17, mvn, postgresql, sqlite3)
 	TONGQU_CLUSTER=required $(GO) test -count=1 -timeout 15m -v -run 'TestRestore|TestBackup|TestCopyOf' ./internal/app

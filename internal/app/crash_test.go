@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -25,10 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tongqu"
-	"tongqu/internal/adapter"
 	"tongqu/internal/app"
-	"tongqu/internal/record"
-	"tongqu/internal/simulate"
+	"tongqu/internal/faults"
 	"tongqu/internal/store"
 )
 
@@ -67,16 +64,6 @@ func serveChild(dir string) error {
 	return hub.Run(ctx, nil)
 }
 
-// account is every document by id, as the sender, the store and the subscriber saw it.
-type account struct {
-	mu        sync.Mutex
-	attempted map[string]bool   // order numbers that were ever sent
-	acked     map[string]string // order number → record id of the first 2xx
-	delivered map[string]int    // record id → times
-	answers   map[int]int       // status → times
-	broken    int               // connections that died with the hub
-}
-
 // TestCrash kills the hub at random moments under load and accounts for every
 // document: each answered 2xx is recorded once, published and delivered at least
 // once; nothing is there that was not sent. TONGQU_CRASH_ROUNDS sets the number
@@ -88,24 +75,23 @@ func TestCrash(t *testing.T) {
 		rounds, err = strconv.Atoi(s)
 		require.NoError(t, err)
 	}
-	acc := &account{attempted: map[string]bool{}, acked: map[string]string{}, delivered: map[string]int{}, answers: map[int]int{}}
-	sink := httptest.NewServer(http.HandlerFunc(acc.take))
+	c := &crash{ledger: faults.NewLedger(), orders: faults.NewOrders(t)}
+	sink := httptest.NewServer(c.ledger)
 	defer sink.Close()
 	dir := t.TempDir()
 	addr := freeAddr(t)
-	writeCrashConfig(t, dir, addr, sink.URL)
+	c.url = "http://" + addr
+	writeCrashConfig(t, dir, addr, sink.URL+"/crash-sink")
 
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's random moments
 	t.Logf("seed %d", seed)
-	docs := newOrders(t)
-	var next atomic.Int64
 	for round := range rounds {
 		child := startChild(t, dir, addr)
 		ctx, cancel := context.WithCancel(t.Context())
 		var senders sync.WaitGroup
 		for range 16 {
-			senders.Go(func() { acc.send(ctx, addr, docs, &next) })
+			senders.Go(func() { c.send(ctx) })
 		}
 		alive := time.Duration(20+rng.IntN(1480)) * time.Millisecond
 		select {
@@ -117,11 +103,22 @@ func TestCrash(t *testing.T) {
 		require.Error(t, <-child.died, "killed")
 		cancel()
 		senders.Wait()
-		t.Logf("round %d: killed after %s, %d acknowledged so far", round+1, alive, len(acc.acked))
+		t.Logf("round %d: killed after %s, %d acknowledged so far", round+1, alive, c.ledger.Acked())
 	}
-	answered := len(acc.acked)
-	settled(t, dir, addr, func() { acc.sendAgain(t, addr, docs, next.Load()) })
-	acc.check(t, dir, rounds, answered)
+	answered := c.ledger.Acked()
+	settled(t, dir, addr, func() { c.sendAgain(t) })
+	a, err := c.ledger.Account(t.Context(), openStore(t, filepath.Join(dir, "data")), "crash-sink")
+	require.NoError(t, err)
+	got := a.Subscriptions["crash-sink"]
+	t.Logf(`account after %d kills:
+  sent            %6d   (connections that died with the hub: %d)
+  answered 2xx    %6d   and %d more when sent again: %v
+  recorded        %6d   lost %d, twice %d, invented %d
+  unpublished     %6d
+  delivered       %6d   undelivered %d, never recorded %d, out of order %d, delivered again %d`,
+		rounds, a.Sent, a.Broken, answered, a.Acked-answered, a.Answers, a.Recorded, len(a.Lost), len(a.Twice), len(a.Invented),
+		len(a.Unpublished), got.Delivered, len(got.Missing), len(got.Strange), len(got.Disorder), got.Again)
+	require.Empty(t, a.Faults())
 }
 
 func writeCrashConfig(t *testing.T, dir, addr, sink string) {
@@ -139,104 +136,39 @@ subscriptions:
 `, hash(crashToken), sink), 0o600))
 }
 
-// order is one document and the number by which it is accounted for.
-type order struct {
-	no   string
-	body []byte
+// crash is the load of the crash test: every order is another one.
+type crash struct {
+	ledger *faults.Ledger
+	orders *faults.Orders
+	url    string
+	last   atomic.Int64
 }
 
-// newOrders returns a maker of as many different orders as are asked for.
-func newOrders(t *testing.T) func(i int64) order {
-	t.Helper()
-	registry := loadRegistry(t)
-	g := simulate.New(7, "K")
-	p := g.Purchase(time.Now())
-	doc, err := registry.Encode("customs_ceb/CEB311Message", [][]byte{simulate.JSON(p.Order)}, adapter.Transfer{})
-	require.NoError(t, err)
-	parts := bytes.Split(doc.Body, []byte(p.OrderNo))
-	return func(i int64) order {
-		no := fmt.Sprintf("CRASH%09d", i)
-		return order{no, bytes.Join(parts, []byte(no))}
-	}
-}
+func (c *crash) order(i int64) faults.Document { return c.orders.Order(fmt.Sprintf("CRASH%09d", i), 0) }
 
 // send posts orders until the hub dies or ctx ends.
-func (a *account) send(ctx context.Context, addr string, docs func(int64) order, next *atomic.Int64) {
+func (c *crash) send(ctx context.Context) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	for ctx.Err() == nil && a.post(ctx, client, addr, docs(next.Add(1))) {
+	for ctx.Err() == nil {
+		d := c.order(c.last.Add(1))
+		if c.ledger.Post(ctx, client, c.url, crashToken, &d) == 0 {
+			return
+		}
 	}
 }
 
 // sendAgain posts every order that got no answer, as a careful sender would: the
 // hub may hold it or not, and says which.
-func (a *account) sendAgain(t *testing.T, addr string, docs func(int64) order, last int64) {
+func (c *crash) sendAgain(t *testing.T) {
 	t.Helper()
-	for i := int64(1); i <= last; i++ {
-		o := docs(i)
-		if a.attempted[o.no] && a.acked[o.no] == "" {
-			require.True(t, a.post(t.Context(), http.DefaultClient, addr, o))
-			require.NotEmpty(t, a.acked[o.no], "order %s was not taken", o.no)
+	for i := int64(1); i <= c.last.Load(); i++ {
+		d := c.order(i)
+		if c.ledger.IsSent(&d) && !c.ledger.IsAcked(&d) {
+			c.ledger.Post(t.Context(), http.DefaultClient, c.url, crashToken, &d)
+			require.True(t, c.ledger.IsAcked(&d), "order %s was not taken", d.Number)
 		}
 	}
-}
-
-func (a *account) post(ctx context.Context, client *http.Client, addr string, o order) bool {
-	a.mu.Lock()
-	a.attempted[o.no] = true
-	a.mu.Unlock()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/v1/documents", bytes.NewReader(o.body))
-	if err != nil {
-		return false
-	}
-	req.Header.Set("Authorization", "Bearer "+crashToken)
-	resp, err := client.Do(req)
-	var body []byte
-	if err == nil {
-		body, err = io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err != nil {
-		a.broken++
-		return false
-	}
-	a.answers[resp.StatusCode]++
-	var answer struct {
-		Records []struct{ RecordID, DuplicateOf string }
-	}
-	if resp.StatusCode == http.StatusAccepted && json.Unmarshal(body, &answer) == nil && len(answer.Records) == 1 {
-		id := answer.Records[0].RecordID
-		if first := answer.Records[0].DuplicateOf; first != "" {
-			id = first
-		}
-		a.acked[o.no] = id
-	}
-	return true
-}
-
-// take is the subscriber.
-func (a *account) take(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/cloudevents-batch+json") {
-		var events []struct{ ID string }
-		if json.Unmarshal(body, &events) != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		for _, e := range events {
-			a.delivered[e.ID]++
-		}
-		return
-	}
-	a.delivered[r.Header.Get("Ce-Id")]++
 }
 
 type child struct {
@@ -289,74 +221,6 @@ func settled(t *testing.T, dir, addr string, sendAgain func()) {
 	}, 2*time.Minute, 50*time.Millisecond, "deliveries did not settle: %s", c.stderr)
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, <-c.died)
-}
-
-// check balances the account against the store.
-func (a *account) check(t *testing.T, dir string, rounds, answered int) {
-	t.Helper()
-	s := openStore(t, filepath.Join(dir, "data"))
-	inStore := map[string][]string{} // order number → ids of accepted records
-	ids := map[string]bool{}
-	unpublished := 0
-	for q := (store.Query{Limit: 1000, Status: record.Accepted}); ; {
-		page, err := s.Records(t.Context(), q)
-		require.NoError(t, err)
-		for _, r := range page.Items {
-			ids[r.ID] = true
-			for _, k := range r.Keys {
-				if k.Name == "orderNo" {
-					inStore[k.Value] = append(inStore[k.Value], r.ID)
-				}
-			}
-		}
-		if q.Cursor = page.Next; q.Cursor == "" {
-			break
-		}
-	}
-	left, err := s.Unpublished(t.Context(), 1)
-	require.NoError(t, err)
-	unpublished += len(left)
-
-	var lost, twice, invented, undelivered, strange, again int
-	for no, id := range a.acked {
-		if len(inStore[no]) == 0 || inStore[no][0] != id {
-			lost++
-		}
-	}
-	for no, recorded := range inStore {
-		if len(recorded) > 1 {
-			twice++
-		}
-		if !a.attempted[no] {
-			invented++
-		}
-		for _, id := range recorded {
-			if a.delivered[id] == 0 {
-				undelivered++
-			}
-		}
-	}
-	for id, n := range a.delivered {
-		if !ids[id] {
-			strange++
-		}
-		again += n - 1
-	}
-	t.Logf(`account after %d kills:
-  sent            %6d   (connections that died with the hub: %d)
-  answered 2xx    %6d   and %d more when sent again: %v
-  recorded        %6d   lost %d, twice %d, invented %d
-  unpublished     %6d
-  delivered       %6d   undelivered %d, never recorded %d, delivered again %d`,
-		rounds, len(a.attempted), a.broken, answered, len(a.acked)-answered, a.answers, len(inStore), lost, twice, invented, unpublished, len(a.delivered), undelivered, strange, again)
-	require.NotEmpty(t, a.acked)
-	require.Len(t, a.acked, len(a.attempted), "answered at last")
-	require.Zero(t, lost, "acknowledged and lost")
-	require.Zero(t, twice, "recorded twice")
-	require.Zero(t, invented, "recorded without being sent")
-	require.Zero(t, unpublished, "never published")
-	require.Zero(t, undelivered, "never delivered")
-	require.Zero(t, strange, "delivered without being recorded")
 }
 
 func freeAddr(t *testing.T) string {

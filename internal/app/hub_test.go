@@ -17,22 +17,13 @@ import (
 	"go.uber.org/zap"
 
 	"tongqu"
-	"tongqu/internal/adapter"
 	"tongqu/internal/app"
 	"tongqu/internal/directory"
 	"tongqu/internal/store"
 	"tongqu/internal/store/sqlite"
-	"tongqu/internal/wire"
 )
 
 func hash(token string) string { return directory.HashToken(token) }
-
-func loadRegistry(t *testing.T) *adapter.Registry {
-	t.Helper()
-	r, err := adapter.Load(tongqu.Files, wire.NewDefaultLimits())
-	require.NoError(t, err)
-	return r
-}
 
 func openStore(t *testing.T, data string) store.Store {
 	t.Helper()

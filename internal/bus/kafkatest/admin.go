@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tongqu/internal/bus"
 )
 
 // requestTimeout bounds one question to a broker.
@@ -178,4 +182,111 @@ func (c *Cluster) await(tb testing.TB, what string, ask func(ctx context.Context
 		case <-tick.C:
 		}
 	}
+}
+
+// DeleteTopics deletes the topics whose names begin so, and waits until no broker
+// knows them.
+func (c *Cluster) DeleteTopics(tb testing.TB, prefix string) {
+	tb.Helper()
+	c.await(tb, "topics are gone", func(ctx context.Context) error {
+		res, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, c.admin)
+		if err != nil {
+			return err
+		}
+		req := kmsg.NewPtrDeleteTopicsRequest()
+		for _, t := range res.Topics {
+			if strings.HasPrefix(*t.Topic, prefix) {
+				req.TopicNames = append(req.TopicNames, *t.Topic)
+				topic := kmsg.NewDeleteTopicsRequestTopic()
+				topic.Topic = t.Topic
+				req.Topics = append(req.Topics, topic)
+			}
+		}
+		if len(req.TopicNames) == 0 {
+			return nil
+		}
+		if _, err := req.RequestWith(ctx, c.admin); err != nil {
+			return err
+		}
+		return fmt.Errorf("%d topics are left", len(req.TopicNames))
+	})
+	c.awaitInSync(tb)
+}
+
+// Messages returns all messages of a topic, those of a partition in order.
+func (c *Cluster) Messages(tb testing.TB, topic string) []bus.Message {
+	tb.Helper()
+	ends := map[int32]int64{}
+	for p := range c.partitions(tb, topic) {
+		ends[int32(p)] = c.end(tb, topic, int32(p))
+	}
+	reader, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs(Plain)...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	require.NoError(tb, err)
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	at := map[int32]int64{}
+	behind := func() bool {
+		for p, end := range ends {
+			if at[p] < end {
+				return true
+			}
+		}
+		return false
+	}
+	var all []bus.Message
+	for behind() {
+		fetched := reader.PollFetches(ctx)
+		require.NoError(tb, ctx.Err(), "reading %s", topic)
+		fetched.EachRecord(func(r *kgo.Record) {
+			m := bus.Message{Topic: topic, Key: string(r.Key), Value: r.Value, Time: r.Timestamp, Partition: int(r.Partition), Offset: r.Offset}
+			for _, h := range r.Headers {
+				m.Headers = append(m.Headers, bus.Header{Key: h.Key, Value: string(h.Value)})
+			}
+			all = append(all, m)
+			at[r.Partition] = r.Offset + 1
+		})
+	}
+	return all
+}
+
+// Produce writes messages into the partitions that they name, in their order.
+func (c *Cluster) Produce(tb testing.TB, messages []bus.Message) {
+	tb.Helper()
+	writer, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs(Plain)...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(tb, err)
+	defer writer.Close()
+	records := make([]*kgo.Record, len(messages))
+	for i, m := range messages {
+		records[i] = &kgo.Record{Topic: m.Topic, Partition: int32(m.Partition), Key: []byte(m.Key), Value: m.Value} //nolint:gosec // a partition id
+		for _, h := range m.Headers {
+			records[i].Headers = append(records[i].Headers, kgo.RecordHeader{Key: h.Key, Value: []byte(h.Value)})
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	require.NoError(tb, writer.ProduceSync(ctx, records...).FirstErr())
+}
+
+// end returns the offset after the last message of a partition.
+func (c *Cluster) end(tb testing.TB, topic string, partition int32) (offset int64) {
+	tb.Helper()
+	c.await(tb, "the end of a partition", func(ctx context.Context) error {
+		req := kmsg.NewPtrListOffsetsRequest()
+		req.ReplicaID = -1
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = partition, -1
+		t.Partitions = append(t.Partitions, p)
+		req.Topics = append(req.Topics, t)
+		res, err := req.RequestWith(ctx, c.admin)
+		if err != nil {
+			return err
+		}
+		got := res.Topics[0].Partitions[0]
+		offset = got.Offset
+		return kerr.ErrorForCode(got.ErrorCode)
+	})
+	return offset
 }

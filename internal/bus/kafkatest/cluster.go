@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,9 +50,17 @@ const controller Listener = "CONTROLLER"
 
 var listeners = []Listener{Plain, TLS, SASL, SASLTLS, controller}
 
+// Via is one more way into the brokers, without TLS or login, through something
+// that stands in between: broker i tells its clients Advertised[i] as its address.
+type Via struct {
+	Name       Listener // capital letters and digits
+	Advertised []string
+}
+
 // Cluster is a running Kafka.
 type Cluster struct {
 	dir    string
+	via    []Via
 	broker string // class path
 	tools  string // class path
 	admin  *kgo.Client
@@ -69,22 +78,26 @@ type node struct {
 // and, from three brokers on, a write needs all but one of them. It
 // skips the test unless the environment has TONGQU_CLUSTER=required; then a
 // missing dependency is a failure.
-func Start(tb testing.TB, brokers int) *Cluster {
+func Start(tb testing.TB, brokers int, via ...Via) *Cluster {
 	tb.Helper()
 	if os.Getenv("TONGQU_CLUSTER") != "required" {
 		tb.Skip("TONGQU_CLUSTER=required runs Apache Kafka")
 	}
-	c := &Cluster{dir: tb.TempDir()}
+	c := &Cluster{dir: tb.TempDir(), via: via}
+	all := slices.Clone(listeners)
+	for _, v := range via {
+		all = append(all, v.Name)
+	}
 	var err error
 	c.broker, err = brokerJars.classpath(tb.Context())
 	require.NoError(tb, err)
 	c.tools, err = toolJars.classpath(tb.Context())
 	require.NoError(tb, err)
-	ports := freePorts(tb, brokers*len(listeners))
+	ports := freePorts(tb, brokers*len(all))
 	for i := range brokers {
 		n := &node{dir: filepath.Join(c.dir, strconv.Itoa(i)), ports: map[Listener]int{}}
-		for j, l := range listeners {
-			n.ports[l] = ports[i*len(listeners)+j]
+		for j, l := range all {
+			n.ports[l] = ports[i*len(all)+j]
 		}
 		require.NoError(tb, os.Mkdir(n.dir, 0o700))
 		c.nodes = append(c.nodes, n)
@@ -264,6 +277,12 @@ func (c *Cluster) settings(broker int) string {
 			advertised = append(advertised, address)
 		}
 	}
+	protocols := []string{"CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT", "SSL:SSL", "SASL_PLAINTEXT:SASL_PLAINTEXT", "SASL_SSL:SASL_SSL"}
+	for _, v := range c.via {
+		open = append(open, fmt.Sprintf("%s://127.0.0.1:%d", v.Name, n.ports[v.Name]))
+		advertised = append(advertised, fmt.Sprintf("%s://%s", v.Name, v.Advertised[broker]))
+		protocols = append(protocols, string(v.Name)+":PLAINTEXT")
+	}
 	for i, v := range c.nodes {
 		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", i+1, v.ports[controller]))
 	}
@@ -276,7 +295,7 @@ func (c *Cluster) settings(broker int) string {
 		"inter.broker.listener.name=" + string(Plain),
 		"listeners=" + strings.Join(open, ","),
 		"advertised.listeners=" + strings.Join(advertised, ","),
-		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+		"listener.security.protocol.map=" + strings.Join(protocols, ","),
 		"log.dirs=" + filepath.Join(n.dir, "data"),
 
 		"ssl.keystore.type=PEM",

@@ -30,6 +30,7 @@ var settings = []string{
 type Server struct {
 	bin  string // the folder of its programs
 	dir  string
+	env  []string // more of the server's environment
 	run  *process // nil while it is down
 	next int      // the next database's number
 }
@@ -42,16 +43,21 @@ func Start(tb testing.TB) *Server {
 	if os.Getenv("TONGQU_CLUSTER") != "required" {
 		tb.Skip("TONGQU_CLUSTER=required runs PostgreSQL")
 	}
+	dir, err := os.MkdirTemp("", "tongqu-pg-") //nolint:usetesting // the server's user cannot come into tb.TempDir, and a socket's name must be short
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, os.RemoveAll(dir)) })
+	return StartIn(tb, dir)
+}
+
+// StartIn runs a server in an empty folder, with more of an environment (NAME=VALUE),
+// until the test ends. The folder's name must be short and open to all users.
+func StartIn(tb testing.TB, dir string, env ...string) *Server {
+	tb.Helper()
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	require.NoError(tb, err)
 	require.NotEmpty(tb, bins, "PostgreSQL is not installed (Debian package postgresql)")
-	dir, err := os.MkdirTemp("", "tongqu-pg-") //nolint:usetesting // the server's user cannot come into tb.TempDir, and a socket's name must be short
-	require.NoError(tb, err)
-	s := &Server{bin: bins[len(bins)-1], dir: dir}
-	tb.Cleanup(func() {
-		s.Kill()
-		require.NoError(tb, os.RemoveAll(dir))
-	})
+	s := &Server{bin: bins[len(bins)-1], dir: dir, env: env}
+	tb.Cleanup(s.Kill)
 	require.NoError(tb, giveAway(dir))
 	s.command(tb, "initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata", s.data())
 	s.Restart(tb)
@@ -85,6 +91,7 @@ func (s *Server) Restart(tb testing.TB) {
 		if s.run == nil || s.run.done() { // not yet, or it found the old one's memory still in use
 			cmd := exec.Command(filepath.Join(s.bin, "postgres"), args...) //nolint:gosec,noctx // it is to outlive the call
 			cmd.Dir = s.dir
+			cmd.Env = append(os.Environ(), s.env...)
 			cmd.Stdout, cmd.Stderr = log, log
 			asServer(cmd)
 			s.run, err = start(cmd)
@@ -116,6 +123,9 @@ func (s *Server) Kill() {
 		s.run = nil
 	}
 }
+
+// Socket is the Unix socket on which the server listens.
+func (s *Server) Socket() string { return filepath.Join(s.dir, ".s.PGSQL.5432") }
 
 // URL is the address of a database.
 func (s *Server) URL(database string) string {

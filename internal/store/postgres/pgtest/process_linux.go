@@ -66,6 +66,20 @@ func killAll(p *process) {
 	p.kill()
 }
 
+// Freeze stops the server without ending it: it holds its connections and answers
+// nothing. Thaw lets it go on.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	_ = s.run.cmd.Process.Signal(sig) // first, so that it makes no more children
+	for pid := range family(s.run.cmd.Process.Pid) {
+		_ = syscall.Kill(pid, sig)
+	}
+}
+
 // ProcessorTime is what the server's running processes used so far.
 func (s *Server) ProcessorTime(tb testing.TB) time.Duration {
 	tb.Helper()

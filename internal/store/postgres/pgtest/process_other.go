@@ -17,5 +17,11 @@ func asServer(*exec.Cmd) {}
 // killAll leaves the children to end when they notice.
 func killAll(p *process) { p.kill() }
 
+// Freeze is for Linux only.
+func (*Server) Freeze() {}
+
+// Thaw is for Linux only.
+func (*Server) Thaw() {}
+
 // ProcessorTime is for Linux only.
 func (*Server) ProcessorTime(testing.TB) time.Duration { return 0 }
