@@ -19,6 +19,7 @@ import (
 	"tongqu/internal/app"
 	"tongqu/internal/bus/kafkatest"
 	"tongqu/internal/conf"
+	"tongqu/internal/faults"
 	"tongqu/internal/record"
 	"tongqu/internal/store"
 	"tongqu/internal/store/postgres/pgtest"
@@ -29,8 +30,9 @@ const restorePatience = 2 * time.Minute
 
 // receiver is a subscriber that can be away.
 type receiver struct {
-	account
-	away atomic.Bool
+	ledger *faults.Ledger
+	id     string // of the subscription
+	away   atomic.Bool
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -38,20 +40,16 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	r.take(w, req)
+	r.ledger.ServeHTTP(w, req)
 }
 
 // times is how often the record was delivered.
-func (r *receiver) times(id string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.delivered[id]
-}
+func (r *receiver) times(id string) int { return r.ledger.Times(r.id, id) }
 
 // subscribe adds an agency with one subscription to orders, and returns who takes them.
 func subscribe(t *testing.T, data, id string) *receiver {
 	t.Helper()
-	r := &receiver{account: account{delivered: map[string]int{}}}
+	r := &receiver{ledger: faults.NewLedger(), id: id}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	folder := filepath.Join(data, "override", "config", "agencies")
@@ -61,7 +59,7 @@ title: {zh: 测试订阅方, en: Test subscriber}
 kind: tax
 subscriptions:
   - {id: %[1]s, resource: 301002/000001, batch: 20, endpoint: {http: {url: %[2]q, secret: test}}}
-`, id, server.URL), 0o600))
+`, id, server.URL+"/"+id), 0o600))
 	return r
 }
 

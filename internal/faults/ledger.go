@@ -106,6 +106,13 @@ func (l *Ledger) IsSent(d *Document) bool {
 	return l.sent[d.Name()]
 }
 
+// Times is how often a subscription received a record.
+func (l *Ledger) Times(subscription, id string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(subscription).times[id]
+}
+
 // Post sends a document to the hub at url and returns the answer's status, or 0
 // when there was none.
 func (l *Ledger) Post(ctx context.Context, client *http.Client, url, token string, d *Document) int {
