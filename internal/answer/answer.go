@@ -4,6 +4,7 @@
 package answer
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -26,7 +27,9 @@ func IsReceipt(g *adapter.Registry, canonicalType string) bool {
 
 // Answered returns the ids of the accepted records that the receipt answers,
 // newest first: records of the type it names that have its most telling key, of
-// which it may have several values. It is empty when nothing such was received.
+// which it may have several values. It may name a record by a number that this got
+// only later; then another receipt that has that number and one of the record's own
+// leads to it. It is empty when nothing such was received.
 // names is false for what is no receipt, and for one that names no record: feedback
 // on a file without errors only counts.
 func Answered(ctx context.Context, g *adapter.Registry, s store.Reader, receipt *record.Record) (ids []string, names bool, err error) {
@@ -45,48 +48,114 @@ func Answered(ctx context.Context, g *adapter.Registry, s store.Reader, receipt 
 		answered, _ := g.Canonical(t)
 		for _, key := range shared(c, answered, receipt.Keys) {
 			names = true
-			found, err := find(ctx, s, t, key, func(*record.Record) bool { return true })
+			found, err := find(ctx, s, t, key, anyRecord)
+			if err == nil && len(found) == 0 {
+				found, err = throughOthers(ctx, s, receipt, key, link{c, answered, t})
+			}
 			if err != nil {
 				return nil, names, err
 			}
-			ids = append(ids, found...)
+			ids = append(ids, idsOf(found)...)
 		}
 	}
 	return ids, names, nil
 }
 
-// Receipts returns the ids of the accepted receipts that answer the record,
-// newest first.
+// link is a type of receipts and a type that they answer.
+type link struct {
+	receipt, answered *schema.Schema
+	answeredType      string
+}
+
+// throughOthers finds what a receipt answers by the other receipts that have its key:
+// a declaration that was sent before it had the number customs answers by is found
+// through the receipt that gave it the number.
+func throughOthers(ctx context.Context, s store.Reader, receipt *record.Record, key record.Key, l link) ([]record.Record, error) {
+	others, err := find(ctx, s, receipt.Type, key, func(r *record.Record) bool {
+		return answers(l.receipt, r.Body) == record.Family(l.answeredType)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []record.Record
+	var tried []record.Key
+	for i := range others {
+		told := shared(l.receipt, l.answered, others[i].Keys)
+		if len(told) != 1 || told[0].Name == key.Name || slices.Contains(tried, told[0]) {
+			continue
+		}
+		tried = append(tried, told[0])
+		found, err := find(ctx, s, l.answeredType, told[0], anyRecord)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// Receipts returns the ids of the accepted receipts that answer the record, newest
+// first: those that name it by a number of its own, and those that name it by one
+// that such a receipt gave it.
 func Receipts(ctx context.Context, g *adapter.Registry, s store.Reader, r *record.Record) ([]string, error) {
 	answered, ok := g.Canonical(r.Type)
 	if !ok {
 		return nil, nil
 	}
-	var ids []string
+	var all []record.Record
 	for _, t := range g.Types() {
 		c, ok := g.Canonical(t)
 		if !ok || c.Shape().Answers == "" {
 			continue
 		}
-		// A receipt may know the record by any of its numbers, so each is asked for.
-		for _, key := range r.Keys {
-			if !hasKey(c, key.Name) {
-				continue
-			}
-			found, err := find(ctx, s, t, key, func(receipt *record.Record) bool {
-				return slices.Contains(shared(c, answered, receipt.Keys), key) && answers(c, receipt.Body) == record.Family(r.Type)
-			})
-			if err != nil {
-				return nil, err
-			}
-			for _, id := range found {
-				if !slices.Contains(ids, id) {
-					ids = append(ids, id)
-				}
+		l := link{c, answered, r.Type}
+		direct, err := naming(ctx, s, t, r.Keys, l)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, direct...)
+		given := gained(direct, r.Keys)
+		more, err := naming(ctx, s, t, given, l)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	slices.SortStableFunc(all, func(a, b record.Record) int { return cmp.Compare(b.Seq, a.Seq) })
+	return idsOf(all), nil
+}
+
+// naming finds the receipts of a type that name a record by one of the keys. A receipt
+// may know the record by any of its numbers, so each is asked for.
+func naming(ctx context.Context, s store.Reader, receiptType string, keys []record.Key, l link) ([]record.Record, error) {
+	var all []record.Record
+	for _, key := range keys {
+		if !hasKey(l.receipt, key.Name) || !hasKey(l.answered, key.Name) {
+			continue
+		}
+		found, err := find(ctx, s, receiptType, key, func(receipt *record.Record) bool {
+			return slices.Contains(shared(l.receipt, l.answered, receipt.Keys), key) && answers(l.receipt, receipt.Body) == record.Family(l.answeredType)
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// gained are the keys that receipts give a record which has none of that name so far.
+func gained(receipts []record.Record, own []record.Key) []record.Key {
+	var keys []record.Key
+	for i := range receipts {
+		for _, k := range receipts[i].Keys {
+			known := slices.ContainsFunc(own, func(o record.Key) bool { return o.Name == k.Name })
+			if !known && !slices.Contains(keys, k) {
+				keys = append(keys, k)
 			}
 		}
 	}
-	return ids, nil
+	return keys
 }
 
 // answers is the family of the type that a receipt says it answers, or "".
@@ -122,16 +191,29 @@ func hasKey(c *schema.Schema, name string) bool {
 	return slices.ContainsFunc(c.Shape().Keys, func(k schema.Key) bool { return k.Name == name })
 }
 
-func find(ctx context.Context, s store.Reader, canonicalType string, key record.Key, wanted func(*record.Record) bool) ([]string, error) {
+func anyRecord(*record.Record) bool { return true }
+
+// idsOf are the ids of the records, each once.
+func idsOf(records []record.Record) []string {
+	var ids []string
+	for i := range records {
+		if !slices.Contains(ids, records[i].ID) {
+			ids = append(ids, records[i].ID)
+		}
+	}
+	return ids
+}
+
+func find(ctx context.Context, s store.Reader, canonicalType string, key record.Key, wanted func(*record.Record) bool) ([]record.Record, error) {
 	page, err := s.Records(ctx, store.Query{Type: canonicalType, Key: key, Status: record.Accepted, Newest: true, Limit: most})
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
+	var records []record.Record
 	for i := range page.Items {
 		if wanted(&page.Items[i]) {
-			ids = append(ids, page.Items[i].ID)
+			records = append(records, page.Items[i])
 		}
 	}
-	return ids, nil
+	return records, nil
 }
