@@ -76,7 +76,7 @@ func (r *Resource) Holds(canonicalType string) bool {
 
 var (
 	codeForm   = regexp.MustCompile(`^[1-3][0-9]{5}/[0-9]{6}$`)
-	typeForm   = regexp.MustCompile(`^[a-z][a-z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*)+$`)
+	typeForm   = regexp.MustCompile(`^[a-z][a-z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*)*$`)
 	idForm     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	formatForm = regexp.MustCompile(`^([a-z0-9_]+/[A-Za-z0-9_]+\+)*[a-z0-9_]+/[A-Za-z0-9_]+$`)
 )

@@ -137,7 +137,7 @@ func (g generator) member(t *rapid.T, n *wire.Node, shape, p *schema.Shape, step
 	into, count := n, 1
 	if st.repeats {
 		count = rapid.IntRange(1, 3).Draw(t, "count")
-		if g.canonical {
+		if g.canonical || g.table.wire.Root == "" { // as JSON and CSV have them
 			into = &wire.Node{Kind: wire.Array, Name: p.Name}
 		}
 	}
