@@ -22,7 +22,7 @@ func newAdapter(o *options) *cobra.Command {
 		Args:    usage(cobra.NoArgs),
 		RunE:    help,
 	}
-	cmd.AddCommand(newAdapterList(o), newAdapterNew(o), newAdapterLint(o), newAdapterTest(o), newAdapterDocs(o), newAdapterSchema(o))
+	cmd.AddCommand(newAdapterList(o), newAdapterNew(o), newAdapterCase(o), newAdapterCompare(o), newAdapterLint(o), newAdapterTest(o), newAdapterDocs(o), newAdapterSchema(o))
 	return cmd
 }
 

@@ -42,8 +42,8 @@ func (h *hub) reloadCheck(t *testing.T) (status int, said string) {
 func polling(c *app.Config) { c.Folders.Poll = 20 * time.Millisecond }
 
 const (
-	reloadWait = 30 * time.Second
-	reloadTick    = 20 * time.Millisecond
+	reloadWait = 2 * time.Minute
+	reloadTick = 20 * time.Millisecond
 )
 
 const lateAgency = `code: late
