@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,9 +28,9 @@ func newAdapterCase(o *options) *cobra.Command {
 		Use: "case NAME [FILE]", Short: "Make a golden case of a document, with personal data replaced", Args: usage(cobra.RangeArgs(1, 2)),
 		Long: `Case writes adapters/NAME/cases/CASE with the document and what the adapter makes of it,
 and lists it in cases/README.md. With --mask the values that feed canonical values marked
-x-personal are replaced by invented ones: as long, of the same kind, check digits right, the
-same one for the same value. Everything else stays as it is, in its charset. With --document
-the document comes from a running hub instead of a file.`,
+x-personal are replaced by invented ones: as long, of the same kind, check digits right,
+the same one for the same value. Everything else stays as it is, in its charset. With
+--document the document comes from a running hub instead of a file.`,
 		Example: "  tongqu adapter case carrier captured.xml --mask --name two-parcels\n  tongqu adapter case customs_ceb --document 01a2… --mask",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
@@ -177,7 +178,7 @@ func printCompared(cmd *cobra.Command, o *options, all []compared) error {
 		tb := table.New("FILE", "RECORD", "PATH", "OLD", "NEW")
 		for _, c := range all {
 			for _, d := range c.Differences {
-				tb.Add(c.File, fmt.Sprint(d.Record), d.Path, cmp.Or(d.Old, "-"), cmp.Or(d.New, "-"))
+				tb.Add(c.File, strconv.Itoa(d.Record), d.Path, cmp.Or(d.Old, "-"), cmp.Or(d.New, "-"))
 			}
 		}
 		if values > 0 {

@@ -21,7 +21,15 @@ import (
 	"tongqu/internal/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram makes the test binary be tongqu, for scripts that call it.
+const asProgram = "TONGQU_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // ran is what one command did.
 type ran struct {

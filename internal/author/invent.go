@@ -70,11 +70,11 @@ func alike(r *rand.Rand, old string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case c >= '0' && c <= '9':
-			return '0' + rune(r.IntN(10))
+			return pick(r, "0123456789")
 		case c >= 'A' && c <= 'Z':
-			return 'A' + rune(r.IntN(26))
+			return pick(r, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 		case c >= 'a' && c <= 'z':
-			return 'a' + rune(r.IntN(26))
+			return pick(r, "abcdefghijklmnopqrstuvwxyz")
 		case unicode.Is(unicode.Han, c):
 			return pick(r, givens)
 		}
@@ -118,7 +118,7 @@ func address(r *rand.Rand, old string) string {
 
 // citizenForm reports whether s has the form of a citizen identity number.
 func citizenForm(s string) bool {
-	return len(s) == 18 && strings.Trim(s[:17], "0123456789") == "" && (strings.ContainsAny(s[17:], "0123456789Xx"))
+	return len(s) == 18 && strings.Trim(s[:17], "0123456789") == "" && strings.ContainsAny(s[17:], "0123456789Xx")
 }
 
 // citizen invents a citizen number (GB 11643) of a division that there is not, with
