@@ -24,6 +24,7 @@ type Agency struct {
 func Agencies() []Agency {
 	return []Agency{
 		{Name: "customs", Answer: customs},
+		{Name: "inspection", Answer: inspection},
 		{Name: "tax", Answer: tax},
 	}
 }

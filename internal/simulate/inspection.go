@@ -1,0 +1,57 @@
+package simulate
+
+import (
+	"maps"
+	"time"
+)
+
+// inspectionResult is the canonical type of what inspection and quarantine says of
+// a declaration.
+const inspectionResult = "ciq.result.v1"
+
+// inspection answers a declaration with an application number (1000), an inspection
+// number (1100) and the outcome (1300). Of the declarations one in twenty is not
+// taken in; of those that are, one in ten is inspected on the spot, and one in twenty
+// found not to conform. Of exports the outcome names the electronic ledger, by which
+// customs clears them.
+func inspection(r *Request) []Reply {
+	if r.Family != "ciq.declaration" {
+		return nil
+	}
+	if r.rng.Float64() < 0.05 {
+		return []Reply{r.inspected(map[string]any{"status": "refused", "statusCode": "-1", "info": "报检资料不全，不予受理"})}
+	}
+	office := r.text("inspection.acceptingOffice")
+	if office == "" {
+		office = "440000"
+	}
+	number := office + r.digits(9)
+	accepted, outcome := "已受理", "检验检疫合格，准予放行"
+	switch chance := r.rng.Float64(); {
+	case chance < 0.05:
+		accepted, outcome = "已受理，须现场查验", "检验检疫不合格，出具处理通知书"
+	case chance < 0.15:
+		accepted = "已受理，须现场查验"
+	}
+	done := map[string]any{"status": "processed", "statusCode": "1300", "info": outcome, "inspectionNo": number}
+	if r.text("direction") == "export" {
+		done["ledger"] = number + "000"
+	}
+	return []Reply{
+		r.inspected(map[string]any{"status": "applied", "statusCode": "1000", "info": "报检申请已登记", "applicationNo": "E" + r.digits(14)}),
+		r.inspected(map[string]any{"status": "accepted", "statusCode": "1100", "info": accepted, "inspectionNo": number}),
+		r.inspected(done),
+	}
+}
+
+// inspected is one answer to the declaration.
+func (r *Request) inspected(record map[string]any) Reply {
+	answers := r.echo(inspectionResult, "answers")
+	answers["type"] = r.Family
+	return Reply{Message: "ciq_eciq/Ciqresult", Record: func(now time.Time) map[string]any {
+		out := maps.Clone(record)
+		out["answers"] = answers
+		out["time"] = now.In(china).Format(time.RFC3339)
+		return out
+	}}
+}
