@@ -30,8 +30,9 @@ func newAdapterCase(o *options) *cobra.Command {
 and lists it in cases/README.md. With --mask the values that feed canonical values marked
 x-personal are replaced by invented ones: as long, of the same kind, check digits right,
 the same one for the same value. Everything else stays as it is, in its charset. With
---document the document comes from a running hub instead of a file.`,
-		Example: "  tongqu adapter case carrier captured.xml --mask --name two-parcels\n  tongqu adapter case customs_ceb --document 01a2… --mask",
+--document the document comes from a running hub instead of a file; only its sender's
+token opens it.`,
+		Example: "  tongqu adapter case carrier captured.xml --mask --name two-parcels\n  tongqu adapter case customs_ceb --document 01a2… --token T --mask",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := o.registry()
 			if err == nil {

@@ -44,7 +44,7 @@ func TestAdapterCaseOfHub(t *testing.T) {
 	defer hub.Close()
 	require.NoError(t, hub.Get(t.Context(), "/v1/documents", &documents))
 	dir := t.TempDir()
-	r := s.run(t, "adapter", "case", "customs_ceb", "--document", documents.Documents[0].DocumentID, "--name", "of-hub", "--dir", dir)
+	r := s.run(t, "adapter", "case", "customs_ceb", "--document", documents.Documents[0].DocumentID, "--name", "of-hub", "--dir", dir, "--token", token)
 	require.Equal(t, 0, r.code, r.err)
 	want, err := os.ReadFile(doc)
 	require.NoError(t, err)
