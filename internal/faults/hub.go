@@ -51,6 +51,7 @@ func (h *Hub) configure(tb testing.TB, binary, dir, schema string) {
 	h.Door.Forward("tcp", h.addr)
 	agencies := filepath.Join(dir, "override", "config", "agencies")
 	require.NoError(tb, os.MkdirAll(agencies, 0o750))
+	require.NoError(tb, os.MkdirAll(filepath.Join(dir, "data"), 0o750))
 	var brokers []string
 	for _, k := range h.Kafka {
 		brokers = append(brokers, k.Addr())

@@ -113,6 +113,19 @@ func (l *Ledger) Times(subscription, id string) int {
 	return l.of(subscription).times[id]
 }
 
+// Again counts the deliveries of records that the subscription had.
+func (l *Ledger) Again() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, a := range l.arrivals {
+		for _, times := range a.times {
+			n += times - 1
+		}
+	}
+	return n
+}
+
 // Post sends a document to the hub at url and returns the answer's status, or 0
 // when there was none.
 func (l *Ledger) Post(ctx context.Context, client *http.Client, url, token string, d *Document) int {
