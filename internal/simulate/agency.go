@@ -26,6 +26,7 @@ func Agencies() []Agency {
 		{Name: "customs", Answer: customs},
 		{Name: "inspection", Answer: inspection},
 		{Name: "tax", Answer: tax},
+		{Name: "fx", Answer: fx},
 	}
 }
 
