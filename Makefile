@@ -9,7 +9,7 @@ DATA    ?= data
 RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle test-crash test-cluster test-faults fuzz bench lint fmt docs check-docs check-deploy test-restore clean ci
+.PHONY: help build run test test-oracle test-crash test-cluster test-faults test-restore fuzz bench bench-servers lint fmt docs check-docs check-deploy clean ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -47,8 +47,13 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
-bench: build ## measure the whole way, HTTP to delivered, and the parts; prints tables
-	$(GO) run ./cmd/tongqu-bench
+BENCH ?= loads
+BENCHFLAGS ?=
+bench: build ## measure the whole way, HTTP to delivered; prints tables (BENCH="loads drain growth", BENCHFLAGS="-duration 30s")
+	$(GO) run ./cmd/tongqu-bench $(BENCHFLAGS) $(BENCH)
+
+bench-servers: ## the same and scale on PostgreSQL and three Kafka brokers that it starts (BENCH="loads scale drain growth")
+	TONGQU_CLUSTER=required $(GO) test -count=1 -timeout 6h -v -run TestServers ./cmd/tongqu-bench -args $(BENCHFLAGS) -measure "$(BENCH)"
 
 $(LINT):
 	GOBIN=$(CURDIR)/$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_V)

@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -64,40 +64,85 @@ func (t *template) fill(dst []byte, number int64) []byte {
 	return dst
 }
 
-// measure starts a hub, sends for the given time, and waits for the deliveries.
-func measure(ctx context.Context, hub string, l load, duration time.Duration) (result, error) {
+// measure runs so many hubs on a fresh data folder, sends for the given time, and waits
+// for the deliveries.
+func measure(ctx context.Context, s *settings, hubs int, l load) (r result, err error) {
 	t, err := newTemplate(l.orders)
 	if err != nil {
-		return result{}, err
+		return r, err
 	}
-	p, err := start(ctx, hub)
+	st, err := newSite(ctx, s)
 	if err != nil {
-		return result{}, err
+		return r, err
 	}
-	r, err := p.send(ctx, l, t, duration)
-	if err == nil {
-		r.cpu, r.rss, r.stored = p.cpu()-r.cpu, p.rss(), folderSize(filepath.Join(p.dir, "data"))
+	defer func() { err = errors.Join(err, st.close()) }()
+	if err := st.start(ctx, hubs); err != nil {
+		return r, err
 	}
-	if stopErr := p.stop(); err == nil {
-		err = stopErr
+	if err := st.warm(ctx); err != nil {
+		return r, err
 	}
-	return r, err
+	if r, err = st.send(ctx, l, t, until{deadline: time.Now().Add(s.duration)}); err != nil {
+		return r, err
+	}
+	before := time.Now()
+	if err := st.awaitDelivered(ctx, int64(r.records)); err != nil {
+		return r, err
+	}
+	r.drained, r.cpu, r.rss = time.Since(before), st.cpu()-r.cpu, st.rss()
+	if s.postgres == "" && s.kafka == "" {
+		r.stored = folderSize(st.data(0))
+	}
+	return r, nil
 }
 
-func (p *process) send(ctx context.Context, l load, t *template, duration time.Duration) (result, error) {
-	r := result{bytes: len(t.body), cpu: p.cpu()}
+// warm has some documents go all the way: then topics are made and all are at their places.
+func (st *site) warm(ctx context.Context) error {
+	const documents = 64
+	t, err := newTemplate(1)
+	if err != nil {
+		return err
+	}
+	if _, err := st.send(ctx, load{connections: 16, orders: 1}, t, until{documents: documents}); err != nil {
+		return err
+	}
+	if err := st.awaitDelivered(ctx, documents); err != nil {
+		return err
+	}
+	st.delivered.Store(0)
+	return nil
+}
+
+// until says when sending ends: at a time, or after so many documents.
+type until struct {
+	deadline  time.Time
+	documents int64
+}
+
+// send sends documents to the hubs, and leaves in the result's cpu what the hubs had used before.
+func (st *site) send(ctx context.Context, l load, t *template, end until) (result, error) {
+	r := result{bytes: len(t.body), cpu: st.cpu()}
 	var (
-		number    atomic.Int64
+		left      atomic.Int64
 		mu        sync.Mutex
 		latencies []time.Duration
 		firstErr  error
 		wg        sync.WaitGroup
 	)
+	left.Store(end.documents)
+	more := func() bool {
+		if ctx.Err() != nil {
+			return false
+		}
+		if end.documents > 0 {
+			return left.Add(-1) >= 0
+		}
+		return time.Now().Before(end.deadline)
+	}
 	started := time.Now()
-	deadline := started.Add(duration)
-	for range l.connections {
+	for i := range l.connections {
 		wg.Go(func() {
-			took, err := p.connection(ctx, t, &number, deadline)
+			took, err := st.connection(ctx, st.hubs[i%len(st.hubs)].addr, t, more)
 			mu.Lock()
 			defer mu.Unlock()
 			latencies = append(latencies, took...)
@@ -110,29 +155,33 @@ func (p *process) send(ctx context.Context, l load, t *template, duration time.D
 	if firstErr != nil {
 		return r, firstErr
 	}
+	if len(latencies) == 0 {
+		return r, errors.New("nothing was sent")
+	}
 	r.took = time.Since(started)
 	r.documents, r.records = len(latencies), len(latencies)*l.orders
-	slices.Sort(latencies)
-	r.p50, r.p99 = latencies[len(latencies)/2], latencies[len(latencies)*99/100]
-	sent := time.Now()
-	err := p.awaitDelivered(ctx, int64(r.records))
-	r.drained = time.Since(sent)
-	return r, err
+	r.p50, r.p99 = percentiles(latencies)
+	return r, nil
 }
 
-// connection sends documents one after the other until the deadline.
-func (p *process) connection(ctx context.Context, t *template, number *atomic.Int64, deadline time.Time) ([]time.Duration, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.addr)
+func percentiles(took []time.Duration) (p50, p99 time.Duration) {
+	slices.Sort(took)
+	return took[len(took)/2], took[len(took)*99/100]
+}
+
+// connection sends documents one after the other as long as there are more.
+func (st *site) connection(ctx context.Context, addr string, t *template, more func() bool) ([]time.Duration, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	head := fmt.Appendf(nil, "POST /v1/documents HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n", p.token, len(t.body))
+	head := fmt.Appendf(nil, "POST /v1/documents HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n", st.token, len(t.body))
 	in := bufio.NewReader(conn)
 	var latencies []time.Duration
 	var body, request []byte
-	for time.Now().Before(deadline) && ctx.Err() == nil {
-		body = t.fill(body, number.Add(1))
+	for more() {
+		body = t.fill(body, st.settings.numbers.Add(1))
 		request = append(append(request[:0], head...), body...)
 		begun := time.Now()
 		if _, err := conn.Write(request); err != nil {
@@ -201,13 +250,13 @@ func discardChunks(in *bufio.Reader) error {
 }
 
 // awaitDelivered waits until the subscriber has all records.
-func (p *process) awaitDelivered(ctx context.Context, records int64) error {
+func (st *site) awaitDelivered(ctx context.Context, records int64) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.Now().Add(2 * time.Minute)
-	for p.delivered.Load() < records {
+	deadline := time.Now().Add(10 * time.Minute)
+	for st.delivered.Load() < records {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("only %d of %d records were delivered", p.delivered.Load(), records)
+			return fmt.Errorf("only %d of %d records were delivered", st.delivered.Load(), records)
 		}
 		select {
 		case <-ctx.Done():

@@ -108,11 +108,13 @@ func TestRestoreToAMoment(t *testing.T) {
 	server.Archive(t)
 	address := server.NewDatabase(t)
 	data := t.TempDir()
+	hubData := filepath.Join(data, "hub") // nobody has made it
 	quick, late := subscribe(t, data, "quick"), subscribe(t, data, "late")
 	start := func() *hub {
 		return startHub(t, data, func(c *app.Config) {
 			c.Kafka = kafka.Config(kafkatest.Plain)
 			c.Store.URL = conf.Secret(address)
+			c.Data = hubData
 		})
 	}
 	waiting := func(h *hub, subscription string) int64 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ func readOrMakeToken(file string) (string, error) {
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("reading the operator's token: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil { // a hub with store and Kafka elsewhere has nothing there yet
+		return "", fmt.Errorf("making the data folder: %w", err)
 	}
 	token := rand.Text()
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
