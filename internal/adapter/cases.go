@@ -142,23 +142,57 @@ func (r *Registry) roundTrip(t *Translation) []string {
 	return diff
 }
 
-// flattenTree is a document as path → value; empty elements and blanks do not count.
+// flattenTree is a document as path → value; empty elements and blanks do not count,
+// neither as values nor among the elements of their name.
 func flattenTree(root *wire.Node) map[string]string {
 	flat := map[string]string{}
-	var walk func(n *wire.Node)
-	walk = func(n *wire.Node) {
+	var walk func(n *wire.Node, path string)
+	walk = func(n *wire.Node, path string) {
 		if n.IsLeaf() {
-			if text := strings.TrimSpace(n.Text); text != "" {
-				flat[n.Path()] = text
-			}
+			flat[path] = strings.TrimSpace(n.Text)
 			return
 		}
+		many, seen := map[string]int{}, map[string]int{}
 		for c := range n.Children() {
-			walk(c)
+			if holds(c) {
+				many[step(c)]++
+			}
+		}
+		for c := range n.Children() {
+			if !holds(c) {
+				continue
+			}
+			name := step(c)
+			seen[name]++
+			below := path + "/" + name
+			if many[name] > 1 || n.Kind == wire.Array {
+				below += fmt.Sprintf("[%d]", seen[name])
+			}
+			walk(c, below)
 		}
 	}
-	walk(root)
+	walk(root, "/"+root.Name)
 	return flat
+}
+
+// holds reports whether a value stands in the node or below.
+func holds(n *wire.Node) bool {
+	if n.IsLeaf() {
+		return strings.TrimSpace(n.Text) != ""
+	}
+	for c := range n.Children() {
+		if holds(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func step(n *wire.Node) string {
+	if n.Attr {
+		return "@" + n.Name
+	}
+	return n.Name
 }
 
 // diffJSON compares two JSON values, member by member.

@@ -45,6 +45,9 @@ func (f *Format) encode(roots []*wire.Node, tr Transfer) (Encoded, error) {
 	if found := f.message.Wire.Check(root); found.Refuses() {
 		return Encoded{}, found
 	}
+	if h := f.message.Heading; h != nil {
+		h.putOn(root)
+	}
 	return f.write(root, tr, false)
 }
 

@@ -55,7 +55,9 @@ type MessageManifest struct {
 	Match   map[string]string `yaml:"match"`
 	Receipt *Receipt          `yaml:"receipt"`
 	// Envelope marks a message that carries another document; it has no table.
-	Envelope   *Envelope         `yaml:"envelope"`
+	Envelope *Envelope `yaml:"envelope"`
+	// Heading is an element that only names what those after it hold.
+	Heading    *Heading          `yaml:"heading"`
 	Prefixes   map[string]string `yaml:"prefixes"`
 	Standalone string            `yaml:"standalone"`
 }

@@ -186,6 +186,11 @@ func (r *Registry) loadMessage(files fs.FS, a *Adapter, mm MessageManifest) (*Me
 	if a.Batch != nil && a.Batch.Control == mm.Name {
 		return m, nil
 	}
+	if m.Heading != nil {
+		if problem := m.Heading.lint(m.Wire.Shape()); problem != "" {
+			return nil, errors.New(problem)
+		}
+	}
 	mappings, err := fs.Sub(files, "mappings")
 	if err != nil {
 		return nil, fmt.Errorf("opening mappings: %w", err)

@@ -114,6 +114,9 @@ func orNone(s string) string {
 // already, settled.
 func (m *Message) decode(t *Translation, before fault.List) {
 	root := t.Document.Root
+	if m.Heading != nil {
+		before = append(before, m.Heading.takeOff(root)...)
+	}
 	found := m.Wire.Check(root)
 	settle(m.Adapter.Deviations, found)
 	found = append(before, found...)

@@ -16,6 +16,9 @@ type Asking struct {
 	Keys []string `yaml:"keys" json:"keys,omitempty"`
 	// Request is the canonical type of the question to a service, without version.
 	Request string `yaml:"request" json:"request,omitempty"`
+	// Fill is written into a question where it has nothing at that canonical path:
+	// $asker is the asker's Chinese title, $purpose the purpose.
+	Fill map[string]string `yaml:"fill" json:"fill,omitempty"`
 	// Outcome is the canonical path of the answer's one word, such as match.
 	Outcome string `yaml:"outcome" json:"outcome,omitempty"`
 	// Cache says which answers of a service are given again; nil is none.
@@ -30,6 +33,12 @@ type AskingBy string
 const (
 	AskRecords AskingBy = "records"
 	AskService AskingBy = "service"
+)
+
+// What Fill can write.
+const (
+	FillAsker   = "$asker"
+	FillPurpose = "$purpose"
 )
 
 // Caching says which answers are given again, and how long.
@@ -88,8 +97,13 @@ func (l *loader) asking(at place, r *Resource) {
 		l.add(at.at("keys"), "keys are for resources that are asked by records")
 	case service && !slices.Contains(r.Types, q.Request):
 		l.add(at.at("request"), "request must be one of the resource's types%s", conf.DidYouMean(q.Request, r.Types))
-	case !service && (q.Request != "" || q.Cache != nil || q.Outcome != ""):
-		l.add(at, "request, outcome and cache are for resources that are asked by service")
+	case !service && (q.Request != "" || q.Cache != nil || q.Outcome != "" || q.Fill != nil):
+		l.add(at, "request, fill, outcome and cache are for resources that are asked by service")
+	}
+	for path, value := range q.Fill {
+		if !pathForm.MatchString(path) || value != FillAsker && value != FillPurpose {
+			l.add(at.at("fill"), "fill is canonical path: %s or %s", FillAsker, FillPurpose)
+		}
 	}
 	if c := q.Cache; c != nil && (c.For <= 0 || len(c.Outcomes) == 0 || q.Outcome == "") {
 		l.add(at.at("cache"), "cache needs for, outcomes and the resource's outcome")

@@ -88,7 +88,7 @@ func NewRules(d *directory.Directory, r *adapter.Registry, maskers map[string]*d
 	u := &Rules{directory: d, registry: r, maskers: maskers, counters: map[string]counter{}}
 	var ps conf.Problems
 	for _, resource := range d.Resources() {
-		if resource.Query == nil {
+		if resource.Query == nil || resource.Query.By != directory.AskRecords {
 			continue
 		}
 		c, err := newShelf(u, resource)
