@@ -87,6 +87,7 @@ const (
 	DuplicateRecord Code = "DUPLICATE_RECORD"
 	DuplicateStale  Code = "DUPLICATE_STALE"
 	AnswersNothing  Code = "ANSWERS_NOTHING"
+	AttachmentLeft  Code = "ATTACHMENT_LEFT"
 	NotEntitled     Code = "NOT_ENTITLED"
 	Unauthorized    Code = "UNAUTHORIZED"
 	NotFound        Code = "NOT_FOUND"
@@ -184,6 +185,7 @@ var texts = map[Code]text{
 
 	DuplicateRecord: {"单证已收到，编号 {0}", "this record was already received as {0}"},
 	DuplicateStale:  {"接收报文为旧报文数据（{0}），已存在较新的单证 {1}（{2}）", "older ({0}) than the record already held: {1} ({2})"},
+	AttachmentLeft:  {"附件 {0} 未随报文收取，仍在压缩包中", "attachment {0} was not taken with the document; it stays in the zip"},
 	AnswersNothing:  {"所答单证尚未收到", "what this answers has not been received so far"},
 	NotEntitled:     {"单位 {0} 无权提供 {1}", "agency {0} is not entitled to provide {1}"},
 	Unauthorized:    {"令牌无效或缺失", "the token is missing or wrong"},

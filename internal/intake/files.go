@@ -122,12 +122,7 @@ func (f *Files) look(ctx context.Context) error {
 // receive takes one file through the pipeline, answers it and moves it away.
 func (f *Files) receive(ctx context.Context, file mailbox.File) error {
 	if file.Size > f.maxBytes {
-		tooLarge := fault.New(fault.DocumentTooLarge, fault.Place{}, "", f.maxBytes)
-		if err := f.settle(file, mailbox.FailBox, file.Modified.UTC().Format("20060102150405.000000"), fault.List{tooLarge}); err != nil {
-			return err
-		}
-		f.intake.metrics.refused.WithLabelValues(string(tooLarge.Code)).Inc()
-		return nil
+		return f.tooLarge(file)
 	}
 	out, ok := f.recorded[file]
 	if !ok {
@@ -141,7 +136,11 @@ func (f *Files) receive(ctx context.Context, file mailbox.File) error {
 		if done, err := f.zipped(ctx, file, body); done || err != nil {
 			return err
 		}
-		if out, err = f.intake.Receive(ctx, Inbound{Agency: f.agency, Door: "file", Name: file.Name, Body: body}); err != nil {
+		inb := Inbound{Agency: f.agency, Door: "file", Name: file.Name, Body: body}
+		if p := unpack(file.Name, body); p != nil && !p.take(&inb, f.maxBytes) {
+			return f.tooLarge(file)
+		}
+		if out, err = f.intake.Receive(ctx, inb); err != nil {
 			return err
 		}
 		f.recorded[file] = out
@@ -157,6 +156,16 @@ func (f *Files) receive(ctx context.Context, file mailbox.File) error {
 		return err
 	}
 	delete(f.recorded, file)
+	return nil
+}
+
+// tooLarge refuses a file without receiving it.
+func (f *Files) tooLarge(file mailbox.File) error {
+	why := fault.New(fault.DocumentTooLarge, fault.Place{}, "", f.maxBytes)
+	if err := f.settle(file, mailbox.FailBox, file.Modified.UTC().Format("20060102150405.000000"), fault.List{why}); err != nil {
+		return err
+	}
+	f.intake.metrics.refused.WithLabelValues(string(why.Code)).Inc()
 	return nil
 }
 

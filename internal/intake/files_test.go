@@ -1,9 +1,12 @@
 package intake
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -233,4 +236,57 @@ func TestRun(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 	require.Zero(t, d.logs.Len(), "normal work is silent")
+}
+
+// zipFile makes a zip of files, name and content in turn.
+func zipFile(t *testing.T, files ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for file := range slices.Chunk(files, 2) {
+		entry, err := w.Create(file[0])
+		require.NoError(t, err)
+		_, err = entry.Write([]byte(file[1]))
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+// TestZippedDocument: a client packs a document with its PDFs. The document is
+// received; what lies beside it is told and goes to SentBox with the zip.
+func TestZippedDocument(t *testing.T) {
+	d := newDoor(t)
+	doc := string(d.order(t, "ZIP", 1))
+	d.put(t, "I_TQ1_t-1.zip", zipFile(t, "files/", "", "I_TQ1_t-1.xml", doc, "files/invoice.pdf", "%PDF", "packing.PDF", "%PDF"))
+	d.looks(t)
+	require.Equal(t, []string{"I_TQ1_t-1.zip"}, d.names(t, mailbox.SentBox))
+	receipts := d.names(t, mailbox.InBox)
+	require.Len(t, receipts, 1)
+	require.Regexp(t, `^Successed_I_TQ1_t-1_[0-9a-f-]{36}\.xml$`, receipts[0])
+	page, err := d.store.Documents(t.Context(), store.DocumentQuery{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	require.Equal(t, "I_TQ1_t-1.zip", page.Items[0].Name)
+	require.Contains(t, string(page.Items[0].Errors), "files/invoice.pdf")
+	require.Contains(t, string(page.Items[0].Errors), "packing.PDF")
+
+	d.put(t, "again.zip", zipFile(t, "other-name.xml", doc))
+	d.looks(t)
+	require.EqualValues(t, 1, d.balance(t).Documents.Duplicates, "the document counts, not how it is packed")
+}
+
+// TestZipOfSomethingElse: a zip without one XML document is received as it is, and refused.
+func TestZipOfSomethingElse(t *testing.T) {
+	d := newDoor(t)
+	doc := string(d.order(t, "ZIQ", 1))
+	d.put(t, "two.zip", zipFile(t, "a.xml", doc, "b.xml", doc))
+	d.put(t, "none.zip", zipFile(t, "a.pdf", "%PDF"))
+	d.put(t, "broken.zip", []byte("PK\x03\x04"))
+	d.put(t, "bomb.zip", zipFile(t, "a.xml", strings.Repeat(" ", 1<<20+1)))
+	d.looks(t)
+	require.Empty(t, d.names(t, mailbox.SentBox))
+	require.Empty(t, d.names(t, mailbox.OutBox))
+	require.Subset(t, d.names(t, mailbox.FailBox), []string{"two.zip", "none.zip", "broken.zip", "bomb.zip"})
+	require.EqualValues(t, 3, d.balance(t).Documents.Rejected, "the bomb was not received at all")
 }

@@ -55,6 +55,8 @@ type Inbound struct {
 	// Adapter names the only adapter to try; empty lets the document tell.
 	Adapter string
 	Body    []byte
+	// Told are flags of the door, reported with those of the document.
+	Told fault.List
 }
 
 // Outcome is what became of a document: the answer to its sender.
@@ -98,6 +100,7 @@ func (in *Intake) Receive(ctx context.Context, inb Inbound) (*Outcome, error) {
 	rules := in.rules.Load()
 	t := rules.registry.Translate(inb.Body, inb.Adapter)
 	alone(t)
+	t.Faults = append(t.Faults, inb.Told...)
 	rules.authorize(inb.Agency, t)
 	return in.record(ctx, rules, id, inb, t, start)
 }
