@@ -12,8 +12,8 @@ const inspectionResult = "ciq.result.v1"
 // inspection answers a declaration with an application number (1000), an inspection
 // number (1100) and the outcome (1300). Of the declarations one in twenty is not
 // taken in; of those that are, one in ten is inspected on the spot, and one in twenty
-// found not to conform. Of exports the outcome names the electronic ledger, by which
-// customs clears them.
+// found not to conform. Of exports that conform the outcome names the electronic
+// ledger, by which customs clears them.
 func inspection(r *Request) []Reply {
 	if r.Family != "ciq.declaration" {
 		return nil
@@ -26,15 +26,16 @@ func inspection(r *Request) []Reply {
 		office = "440000"
 	}
 	number := office + r.digits(9)
-	accepted, outcome := "已受理", "检验检疫合格，准予放行"
-	switch chance := r.rng.Float64(); {
-	case chance < 0.05:
-		accepted, outcome = "已受理，须现场查验", "检验检疫不合格，出具处理通知书"
-	case chance < 0.15:
+	chance := r.rng.Float64()
+	accepted := "已受理"
+	if chance < 0.15 {
 		accepted = "已受理，须现场查验"
 	}
-	done := map[string]any{"status": "processed", "statusCode": "1300", "info": outcome, "inspectionNo": number}
-	if r.text("direction") == "export" {
+	done := map[string]any{"status": "processed", "statusCode": "1300", "info": "检验检疫合格，准予放行", "inspectionNo": number}
+	switch {
+	case chance < 0.05:
+		done["info"] = "检验检疫不合格，出具处理通知书"
+	case r.text("direction") == "export":
 		done["ledger"] = number + "000"
 	}
 	return []Reply{
