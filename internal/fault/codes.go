@@ -73,6 +73,7 @@ const (
 	RuleCheckDigit Code = "RULE_CHECK_DIGIT"
 	RuleSum        Code = "RULE_SUM"
 	RuleCodeList   Code = "RULE_CODE_LIST"
+	RuleCondition  Code = "RULE_CONDITION"
 
 	// Batches of files.
 	BatchAlone   Code = "BATCH_ALONE"
@@ -173,6 +174,7 @@ var texts = map[Code]text{
 
 	RuleCheckDigit: {"校验位不正确（{0}）", "the check digit is wrong ({0})"},
 	RuleSum:        {"金额不符：{0} 应等于 {1}（{2}），实际 {3}", "does not add up: must be {1} ({2}), found {3}"},
+	RuleCondition:  {"{0}", "{1}"},
 	RuleCodeList:   {"代码不在代码表 {0} 中", "the code is not in list {0}"},
 
 	BatchAlone:   {"该文件属于批次，须与控制文件及其列出的全部文件一起发送", "the file is part of a batch: send it together with the control file and all files that it names"},

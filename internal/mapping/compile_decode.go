@@ -1,6 +1,10 @@
 package mapping
 
-import "slices"
+import (
+	"slices"
+
+	"tongqu/internal/expression"
+)
 
 // newDecodeCompiler makes the decoder: wire trees in, canonical trees out.
 func newDecodeCompiler(t *Table) *compiler {
@@ -144,7 +148,7 @@ func (c *compiler) decodeRow(r *row) {
 func (l *lead) conditional() bool { return l.form != leadConstant && !l.hasDefault }
 
 // expressions resolves the expressions of a row once all rows are known.
-func (c *compiler) expressions(r *row, l *lead, current []int, value *expression) {
+func (c *compiler) expressions(r *row, l *lead, current []int, value *ruled) {
 	if r.when == nil && value == nil {
 		return
 	}
@@ -161,14 +165,14 @@ func (c *compiler) expressions(r *row, l *lead, current []int, value *expression
 }
 
 // evaluation finds what an expression reads.
-func (c *compiler) evaluation(e *expression, current []int) *evaluation {
-	ev := &evaluation{expression: e}
-	for _, ref := range e.refs {
-		rd := read{reference: ref}
+func (c *compiler) evaluation(e *ruled, current []int) *evaluation {
+	ev := &evaluation{ruled: e}
+	for _, ref := range e.Reads {
+		rd := read{Read: ref}
 		switch {
-		case ref.function == readWire && c.encoding:
-			c.problem(e.mark, "wire(%q) is not there when encoding: say `only: decode`", ref.path)
-		case ref.function == readWire:
+		case ref.Function == expression.Wire && c.encoding:
+			c.problem(e.mark, "wire(%q) is not there when encoding: say `only: decode`", ref.Path)
+		case ref.Function == expression.Wire:
 			c.readWire(e, &rd, current)
 		case c.encoding:
 			c.readSource(e, &rd, current)
@@ -180,22 +184,22 @@ func (c *compiler) evaluation(e *expression, current []int) *evaluation {
 	return ev
 }
 
-func (c *compiler) readWire(e *expression, rd *read, current []int) {
-	r, err := resolveWire(rd.path, c.table.wire, c.table.each)
+func (c *compiler) readWire(e *ruled, rd *read, current []int) {
+	r, err := resolveWire(rd.Path, c.table.wire, c.table.each)
 	if err != nil {
 		c.problem(e.mark, "%v", err)
 		return
 	}
 	of, slot := c.source.slot(r.nodeSteps())
 	if len(c.source.way(of, current)) > 0 {
-		c.problem(e.mark, "wire path %q repeats", rd.path)
+		c.problem(e.mark, "wire path %q repeats", rd.Path)
 	}
 	rd.leads = []*lead{{scope: of, slot: slot}}
 }
 
 // readTarget reads a canonical value while decoding: by the leads of its leaf.
-func (c *compiler) readTarget(e *expression, rd *read, current []int) {
-	r, err := resolveCanonical(rd.path, c.table.record, false)
+func (c *compiler) readTarget(e *ruled, rd *read, current []int) {
+	r, err := resolveCanonical(rd.Path, c.table.record, false)
 	if err != nil {
 		c.problem(e.mark, "%v", err)
 		return
@@ -204,7 +208,7 @@ func (c *compiler) readTarget(e *expression, rd *read, current []int) {
 	for _, st := range r.steps {
 		i := slices.IndexFunc(leaf.parts, func(p *plan) bool { return p.name == st.name })
 		if i < 0 {
-			c.problem(e.mark, "no row gives %s", rd.path)
+			c.problem(e.mark, "no row gives %s", rd.Path)
 			return
 		}
 		if leaf = leaf.parts[i]; leaf.form == planList {
@@ -216,7 +220,7 @@ func (c *compiler) readTarget(e *expression, rd *read, current []int) {
 	}
 	for _, l := range leaf.leads {
 		if l.form == leadExpression || l.row != nil && l.row.when != nil {
-			c.problem(e.mark, "%s is itself computed or guarded", rd.path)
+			c.problem(e.mark, "%s is itself computed or guarded", rd.Path)
 			return
 		}
 	}
@@ -225,8 +229,8 @@ func (c *compiler) readTarget(e *expression, rd *read, current []int) {
 }
 
 // readSource reads a canonical value while encoding.
-func (c *compiler) readSource(e *expression, rd *read, current []int) {
-	r, err := resolveCanonical(rd.path, c.table.record, false)
+func (c *compiler) readSource(e *ruled, rd *read, current []int) {
+	r, err := resolveCanonical(rd.Path, c.table.record, false)
 	if err != nil {
 		c.problem(e.mark, "%v", err)
 		return
@@ -237,12 +241,12 @@ func (c *compiler) readSource(e *expression, rd *read, current []int) {
 	c.checkVia(e, rd)
 }
 
-func (c *compiler) checkVia(e *expression, rd *read) {
-	if rd.function == readValue && len(rd.via) > 0 {
-		c.problem(e.mark, "%s has many values: use values(%q)", rd.path, rd.path)
+func (c *compiler) checkVia(e *ruled, rd *read) {
+	if rd.Function == expression.Value && len(rd.via) > 0 {
+		c.problem(e.mark, "%s has many values: use values(%q)", rd.Path, rd.Path)
 	}
-	if rd.function == readValues && len(rd.via) == 0 {
-		c.problem(e.mark, "%s has one value: use value(%q)", rd.path, rd.path)
+	if rd.Function == expression.Values && len(rd.via) == 0 {
+		c.problem(e.mark, "%s has one value: use value(%q)", rd.Path, rd.Path)
 	}
 }
 

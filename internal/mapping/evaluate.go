@@ -4,19 +4,20 @@ import (
 	"errors"
 	"strings"
 
+	"tongqu/internal/expression"
 	"tongqu/internal/fault"
 	"tongqu/internal/wire"
 )
 
 // evaluation is an expression with all that it reads found.
 type evaluation struct {
-	*expression
+	*ruled
 	reads []read
 }
 
 // read is how to get what one reference names.
 type read struct {
-	reference
+	expression.Read
 	leads []*lead
 	via   []int
 }
@@ -27,11 +28,11 @@ func newState(p *program) *state {
 	if !p.expressive {
 		return s
 	}
-	s.env = &environment{
-		Wire:  func(path string) string { return s.read(readWire, path) },
-		Value: func(path string) string { return s.read(readValue, path) },
+	s.env = &expression.Environment{
+		Wire:  func(path string) string { return s.read(expression.Wire, path) },
+		Value: func(path string) string { return s.read(expression.Value, path) },
 		Values: func(path string) []string {
-			r := s.find(readValues, path)
+			r := s.find(expression.Values, path)
 			var values []string
 			s.each(r.via, func() bool {
 				v, _, _ := s.value(r.leads)
@@ -46,7 +47,7 @@ func newState(p *program) *state {
 
 func (s *state) find(function, path string) *read {
 	for i := range s.reading.reads {
-		if r := &s.reading.reads[i]; r.function == function && r.path == path {
+		if r := &s.reading.reads[i]; r.Function == function && r.Path == path {
 			return r
 		}
 	}
@@ -63,7 +64,7 @@ func (s *state) evaluate(e *evaluation, this string) (string, error) {
 	before, quiet := s.reading, s.quiet
 	s.reading, s.quiet = e, true // what is wrong with a value is told where it stands
 	s.env.This = this
-	result, err := e.run(s.env)
+	result, err := e.Run(s.env)
 	s.reading, s.quiet = before, quiet
 	s.failed = false
 	return result, err
@@ -80,7 +81,7 @@ func (s *state) expressionFault(l *lead, e *evaluation, at *wire.Node, err error
 	if at != nil {
 		place = at.Place()
 	}
-	s.add(fault.New(fault.MapExpression, place, "", e.source, err).WithRule("expression").WithName(l.title), l.shared)
+	s.add(fault.New(fault.MapExpression, place, "", e.Source, err).WithRule("expression").WithName(l.title), l.shared)
 }
 
 // computed follows a row with an expression.

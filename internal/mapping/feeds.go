@@ -1,6 +1,10 @@
 package mapping
 
-import "slices"
+import (
+	"slices"
+
+	"tongqu/internal/expression"
+)
 
 // Feeds tells which canonical values each wire value goes to, by wire path from
 // the document's root (/Order/OrderHead/buyerName), the values that expressions
@@ -22,8 +26,8 @@ func (t *Table) Feeds() map[string][]string {
 		if r.expr == nil {
 			continue
 		}
-		for _, ref := range r.expr.refs {
-			if w, err := resolveWire(ref.path, t.wire, t.each); ref.function == readWire && err == nil {
+		for _, ref := range r.expr.Reads {
+			if w, err := resolveWire(ref.Path, t.wire, t.each); ref.Function == expression.Wire && err == nil {
 				add(w.key(), r.path)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tongqu/internal/conf"
+	"tongqu/internal/expression"
 	"tongqu/internal/schema"
 )
 
@@ -46,12 +47,12 @@ func (l *linter) wireComplete() {
 		for _, w := range r.wires {
 			known[w.key()] = true
 		}
-		for _, e := range []*expression{r.when, r.expr} {
+		for _, e := range []*ruled{r.when, r.expr} {
 			if e == nil {
 				continue
 			}
-			for _, ref := range e.refs {
-				if w, err := resolveWire(ref.path, t.wire, t.each); ref.function == readWire && err == nil {
+			for _, ref := range e.Reads {
+				if w, err := resolveWire(ref.Path, t.wire, t.each); ref.Function == expression.Wire && err == nil {
 					known[w.key()] = true
 				}
 			}

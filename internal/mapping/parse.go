@@ -11,6 +11,7 @@ import (
 
 	"tongqu/internal/codes"
 	"tongqu/internal/conf"
+	"tongqu/internal/expression"
 	"tongqu/internal/schema"
 )
 
@@ -335,17 +336,16 @@ func (p *parser) codec(r *row, n *yaml.Node) {
 	}
 }
 
-func (p *parser) expression(n *yaml.Node, condition bool) *expression {
+func (p *parser) expression(n *yaml.Node, condition bool) *ruled {
 	if n == nil {
 		return nil
 	}
-	e, err := compileExpression(n.Value, condition)
+	e, err := expression.Compile(n.Value, condition, expression.This, expression.Wire, expression.Value, expression.Values)
 	if err != nil {
 		p.problem(n, "%v", err)
 		return nil
 	}
-	e.mark = at(n)
-	return e
+	return &ruled{mark: at(n), Expression: e}
 }
 
 // fit checks that the parts of a row make sense together.

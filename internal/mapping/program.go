@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"tongqu/internal/expression"
 	"tongqu/internal/fault"
 	"tongqu/internal/wire"
 )
@@ -84,7 +85,7 @@ type state struct {
 	failed, skipped bool
 	contents        map[*wire.Node]string
 	missing         []*plan
-	env             *environment
+	env             *expression.Environment
 	reading         *evaluation
 	quiet           bool
 	// trace, where wanted, collects which lead made each leaf, in tree order.
@@ -194,5 +195,8 @@ func (s *state) reset() {
 	s.arena, s.spare = wire.Arena{}, nil
 	s.faults, s.common, s.told, s.contents = nil, nil, nil, nil
 	s.missing, s.trace, s.tracing = s.missing[:0], nil, false
+	if s.env != nil {
+		s.env.Release()
+	}
 	s.reading, s.quiet, s.picked = nil, false, 0
 }

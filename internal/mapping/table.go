@@ -39,6 +39,7 @@ import (
 
 	"tongqu/internal/codes"
 	"tongqu/internal/conf"
+	"tongqu/internal/expression"
 	"tongqu/internal/schema"
 )
 
@@ -88,9 +89,9 @@ type row struct {
 	split     string
 	xml       bool
 	only      string
-	when      *expression
-	expr      *expression
-	inverse   *expression
+	when      *ruled
+	expr      *ruled
+	inverse   *ruled
 	fallback  string
 	hasValue  bool // of fallback
 }
@@ -111,6 +112,12 @@ func (r *row) decodes() bool { return r.only != onlyEncode }
 
 func (r *row) encodes() bool {
 	return r.only != onlyDecode && len(r.wires) > 0 && (r.expr == nil || r.inverse != nil)
+}
+
+// ruled is an expression with its place in the table.
+type ruled struct {
+	mark
+	*expression.Expression
 }
 
 // constant is a value that one side always has.

@@ -50,6 +50,9 @@ func (w *walker) document(root *wire.Node, s *Schema) verdict {
 			w.found = true
 		}
 	}
+	if len(s.conditions) > 0 && w.conditions(root, s) {
+		w.found = true
+	}
 	return v
 }
 

@@ -42,11 +42,13 @@ func (s *Set) IDs() []string { return slices.Sorted(maps.Keys(s.schemas)) }
 
 // Schema is one compiled schema, safe for concurrent use.
 type Schema struct {
-	id      string
-	shape   *Shape
-	rules   []rule
-	library *gojsonschema.Schema
-	walkers sync.Pool
+	id    string
+	shape *Shape
+	// rules are the sums and products of x-rules, conditions its expressions.
+	rules      []rule
+	conditions []condition
+	library    *gojsonschema.Schema
+	walkers    sync.Pool
 }
 
 // ID is the schema's id, such as "customs_ceb/CEB311Message".
@@ -170,7 +172,7 @@ func (l *loader) compile() (*Set, error) {
 	c.finish()
 	for _, f := range l.sorted() {
 		s := set.schemas[f.id]
-		s.rules = c.rules(f, s.shape)
+		c.rules(f, s)
 		c.checkPaths(f, s.shape)
 		s.walkers.New = func() any { return new(walker) }
 		var err error

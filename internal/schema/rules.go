@@ -32,11 +32,28 @@ type term struct {
 // ruleStep is one step of a path; each goes through all items.
 type ruleStep struct {
 	name string
+	attr bool
 	each bool
 }
 
-// ruleMembers are what an entry of x-rules may say.
-var ruleMembers = []string{"id", "sum", "product", "equals", "tolerance", "zh", "en", "severity"}
+// child is the first child that the step leads to, or nil.
+func (st *ruleStep) child(n *wire.Node) *wire.Node {
+	for c := n.First; c != nil; c = c.Next {
+		if st.is(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// is reports whether the step leads to n.
+func (st *ruleStep) is(n *wire.Node) bool { return n.Name == st.name && n.Attr == st.attr }
+
+// The members that an entry of x-rules may have, by its kind.
+var (
+	sumMembers       = []string{"id", "sum", "product", "equals", "tolerance", "zh", "en", "severity"}
+	conditionMembers = []string{"id", "each", "when", "that", "at", "zh", "en", "severity"}
+)
 
 func (l *loader) lintRules(f *file, n *wire.Node) {
 	if n.Kind != wire.Array {
@@ -48,29 +65,22 @@ func (l *loader) lintRules(f *file, n *wire.Node) {
 			l.problem(f, r, "a rule must be an object")
 			continue
 		}
+		members := sumMembers
+		if r.Child("that") != nil {
+			members = conditionMembers
+		}
 		for m := range r.Children() {
-			if !slices.Contains(ruleMembers, m.Name) {
+			if !slices.Contains(members, m.Name) {
 				l.problem(f, m, "unknown member %q of a rule", m.Name)
 			}
 		}
-		for _, name := range []string{"id", "equals"} {
-			if m := r.Child(name); m == nil || m.Kind != wire.Text || m.Text == "" {
-				l.problem(f, r, "a rule needs %s, a string", name)
-			}
+		if m := r.Child("id"); m == nil || m.Kind != wire.Text || m.Text == "" {
+			l.problem(f, r, "a rule needs id, a string")
 		}
-		sum, product := r.Child("sum"), r.Child("product")
-		if (sum == nil) == (product == nil) {
-			l.problem(f, r, "a rule needs either sum or product")
-		}
-		for _, list := range []*wire.Node{sum, product} {
-			if list != nil && (list.Kind != wire.Array || list.First == nil) {
-				l.problem(f, list, "%s must be a list of paths", list.Name)
-			}
-		}
-		if m := r.Child("tolerance"); m != nil {
-			if v, ok := parseNumber(m.Text); m.Kind != wire.Text || !ok || v.cmp(number{}) < 0 {
-				l.problem(f, m, "tolerance must be a decimal in a string, not below 0")
-			}
+		if r.Child("that") != nil {
+			l.lintCondition(f, r)
+		} else {
+			l.lintSum(f, r)
 		}
 		if m := r.Child("severity"); m != nil && m.Text != string(fault.Flag) && m.Text != string(fault.Error) {
 			l.problem(f, m, "severity must be flag or error")
@@ -78,17 +88,40 @@ func (l *loader) lintRules(f *file, n *wire.Node) {
 	}
 }
 
+// lintSum checks a rule that is a sum or a product.
+func (l *loader) lintSum(f *file, r *wire.Node) {
+	if m := r.Child("equals"); m == nil || m.Kind != wire.Text || m.Text == "" {
+		l.problem(f, r, "a rule needs equals, a string")
+	}
+	sum, product := r.Child("sum"), r.Child("product")
+	if (sum == nil) == (product == nil) {
+		l.problem(f, r, "a rule needs either sum or product, or that")
+	}
+	for _, list := range []*wire.Node{sum, product} {
+		if list != nil && (list.Kind != wire.Array || list.First == nil) {
+			l.problem(f, list, "%s must be a list of paths", list.Name)
+		}
+	}
+	if m := r.Child("tolerance"); m != nil {
+		if v, ok := parseNumber(m.Text); m.Kind != wire.Text || !ok || v.cmp(number{}) < 0 {
+			l.problem(f, m, "tolerance must be a decimal in a string, not below 0")
+		}
+	}
+}
+
 // rules compiles x-rules.
-func (c *compiler) rules(f *file, s *Shape) []rule {
+func (c *compiler) rules(f *file, s *Schema) {
 	n := f.root.Child("x-rules")
 	if n == nil {
-		return nil
+		return
 	}
-	var all []rule
 	for r := range n.Children() {
-		all = append(all, c.rule(f, s, r))
+		if r.Child("that") != nil {
+			s.conditions = append(s.conditions, c.condition(f, s.shape, r))
+		} else {
+			s.rules = append(s.rules, c.rule(f, s.shape, r))
+		}
 	}
-	return all
 }
 
 func (c *compiler) rule(f *file, s *Shape, n *wire.Node) rule {
@@ -103,18 +136,20 @@ func (c *compiler) rule(f *file, s *Shape, n *wire.Node) rule {
 		r.severity = fault.Severity(sv)
 	}
 	r.within, _ = parseNumber(text("tolerance")) // zero when there is none
-	path := func(at *wire.Node, p string) []ruleStep {
-		if shape := s.At(p); shape == nil {
+	path := func(at *wire.Node, p string) ([]ruleStep, *Shape) {
+		steps, shape := s.ruleSteps(s.Root != "", p)
+		if shape == nil {
 			c.problem(f, at, "there is no %q in the schema", p)
-		} else if shape.Kind != String && shape.Kind != Integer && shape.Kind != Number {
+			return steps, &Shape{}
+		}
+		if shape.Kind != String && shape.Kind != Integer && shape.Kind != Number {
 			c.problem(f, at, "%q is no number but %s", p, shape.Kind)
 		}
-		return ruleSteps(p)
+		return steps, shape
 	}
-	r.equals = path(n.Child("equals"), text("equals"))
-	if t := s.At(text("equals")); t != nil {
-		r.title = t.Title
-	}
+	var target *Shape
+	r.equals, target = path(n.Child("equals"), text("equals"))
+	r.title = target.Title
 	for i, st := range r.equals {
 		if st.each {
 			r.group = i + 1
@@ -127,7 +162,8 @@ func (c *compiler) rule(f *file, s *Shape, n *wire.Node) rule {
 	}
 	for t := range terms.Children() {
 		p, negative := strings.CutPrefix(t.Text, "-")
-		tm := term{path: path(t, p), negative: negative}
+		tm := term{negative: negative}
+		tm.path, _ = path(t, p)
 		tm.grouped = len(tm.path) > r.group && slices.Equal(tm.path[:r.group], r.equals[:r.group])
 		if tm.grouped {
 			tm.path = tm.path[r.group:]
@@ -145,13 +181,30 @@ func (c *compiler) rule(f *file, s *Shape, n *wire.Node) rule {
 	return r
 }
 
-func ruleSteps(path string) []ruleStep {
-	var steps []ruleStep
-	for name := range strings.SplitSeq(path, ".") {
-		name, each := strings.CutSuffix(name, "[]")
-		steps = append(steps, ruleStep{name, each})
+// ruleSteps finds a path below s: items[].qty of a canonical type or a CSV or JSON
+// document, RECORDS/REC/AMT or Head/@id of one that is XML. shape is nil when there
+// is no such path.
+func (s *Shape) ruleSteps(isXML bool, path string) (steps []ruleStep, shape *Shape) {
+	separator := "."
+	if isXML || strings.Contains(path, "/") {
+		separator = "/"
 	}
-	return steps
+	for name := range strings.SplitSeq(path, separator) {
+		name, _ = strings.CutSuffix(name, "[]")
+		p := s.Prop(name)
+		if p == nil {
+			return steps, nil
+		}
+		st := ruleStep{name: name}
+		st.name, st.attr = strings.CutPrefix(name, "@")
+		if s = p; p.Kind == Array && p.Items != nil {
+			st.each, s = true, p.Items
+		}
+		if name != textProp {
+			steps = append(steps, st)
+		}
+	}
+	return steps, s
 }
 
 // check applies the rule to a document. Values that are missing count as zero in
@@ -168,7 +221,7 @@ func (r *rule) each(root, n *wire.Node, depth int, report *fault.List) bool {
 	}
 	st, ok := r.equals[depth], true
 	for c := n.First; c != nil; c = c.Next {
-		if c.Attr || c.Name != st.name {
+		if !st.is(c) {
 			continue
 		}
 		if !st.each || c.Kind != wire.Array {
@@ -217,7 +270,7 @@ func (t *tally) walk(n *wire.Node, path []ruleStep) {
 		return
 	}
 	for c := n.First; c != nil; c = c.Next {
-		if c.Attr || c.Name != path[0].name {
+		if !path[0].is(c) {
 			continue
 		}
 		if !path[0].each || c.Kind != wire.Array {
@@ -234,7 +287,7 @@ func (t *tally) walk(n *wire.Node, path []ruleStep) {
 func (r *rule) item(root, n *wire.Node, report *fault.List) bool {
 	target := n
 	for _, st := range r.equals[r.group:] {
-		if target = target.Child(st.name); target == nil {
+		if target = st.child(target); target == nil {
 			return true
 		}
 	}

@@ -1,4 +1,7 @@
-package mapping
+// Package expression computes and judges values with expr-lang, made safe for
+// agencies' data: text by characters, decimal arithmetic on decimal strings, no
+// floating point, no clock, budgets of size and memory.
+package expression
 
 import (
 	"fmt"
@@ -15,45 +18,51 @@ import (
 
 // The budgets of one expression: nodes of its syntax tree, and memory while it runs.
 const (
-	maxExpressionNodes  = 300
-	maxExpressionMemory = 10_000
+	maxNodes  = 300
+	maxMemory = 10_000
 )
 
-// expression is a compiled `when:`, `expr:` or `inverse:`.
-type expression struct {
-	mark
-	source  string
+// Expression is a compiled expression. It is read-only and safe for concurrent use.
+type Expression struct {
+	// Source is the expression as it was written.
+	Source string
+	// Reads are the paths that it reads, by the function that reads them.
+	Reads   []Read
 	program *vm.Program
-	// refs are the paths that the expression reads, by the function that reads them.
-	refs []reference
 }
 
-// reference is one wire("PATH"), value("PATH") or values("PATH") in an expression.
-type reference struct {
-	function string
-	path     string
+// Read is one wire("PATH"), value("PATH") or values("PATH") in an expression.
+type Read struct {
+	Function string
+	Path     string
 }
 
 // The functions that read, and the variable that is the row's own value.
 const (
-	readWire   = "wire"
-	readValue  = "value"
-	readValues = "values"
+	This   = "this"
+	Wire   = "wire"
+	Value  = "value"
+	Values = "values"
 )
 
-// environment is what an expression sees.
-type environment struct {
+// Environment is what an expression sees.
+type Environment struct {
 	// This is the row's own value: what stands at the wire path when decoding, the
 	// canonical value when encoding.
 	This string `expr:"this"`
 	// Wire returns the sender's value at a wire path, "" where there is none.
 	Wire func(path string) string `expr:"wire"`
-	// Value returns the canonical value at a path, "" where there is none. Below an
-	// array that the row itself stands in, it is the value of the same item.
+	// Value returns the value at a path, "" where there is none. Below an array that
+	// the expression itself stands in, it is the value of the same item.
 	Value func(path string) string `expr:"value"`
 	// Values returns the values of all items of an array.
 	Values func(path string) []string `expr:"values"`
+
+	machine *vm.VM // that ran last, for the next run
 }
+
+// Release lets go of the values that were computed with.
+func (env *Environment) Release() { env.This, env.machine = "", nil }
 
 // builtins are the functions of expr-lang that are safe here: no clock, no
 // floating point, nothing that counts bytes.
@@ -64,13 +73,14 @@ func builtins() []string {
 	}
 }
 
-// compileExpression compiles source; a condition must be a bool, anything else a
-// text, an integer or a bool.
-func compileExpression(source string, condition bool) (*expression, error) {
-	guard := &guard{}
+// Compile compiles source, which may use those of This, Wire, Value and Values
+// that are named. A condition must be a bool, anything else a text, an integer or a
+// bool.
+func Compile(source string, condition bool, names ...string) (*Expression, error) {
+	guard := &guard{names: names}
 	options := []expr.Option{
-		expr.Env(environment{}),
-		expr.MaxNodes(maxExpressionNodes),
+		expr.Env(Environment{}),
+		expr.MaxNodes(maxNodes),
 		expr.DisableAllBuiltins(),
 		expr.Patch(guard),
 	}
@@ -88,7 +98,7 @@ func compileExpression(source string, condition bool) (*expression, error) {
 	if guard.problem != "" {
 		return nil, fmt.Errorf("expression %q: %s", source, guard.problem)
 	}
-	return &expression{source: source, program: program, refs: guard.refs}, nil
+	return &Expression{Source: source, program: program, Reads: guard.refs}, nil
 }
 
 // firstLine leaves out the source frame that expr-lang draws below its message.
@@ -99,7 +109,8 @@ func firstLine(err error) string {
 
 // guard refuses what would be wrong for agencies' data, and collects the paths.
 type guard struct {
-	refs    []reference
+	names   []string // that may be used
+	refs    []Read
 	problem string
 }
 
@@ -116,8 +127,13 @@ func (g *guard) Visit(node *ast.Node) {
 		}
 	case *ast.IdentifierNode:
 		switch n.Value {
-		case readWire, readValue, readValues:
-			g.refs = append(g.refs, reference{function: n.Value})
+		case This, Wire, Value, Values:
+			if !slices.Contains(g.names, n.Value) {
+				g.refuse(n.Value + " is not there in a rule")
+			}
+			if n.Value != This {
+				g.refs = append(g.refs, Read{Function: n.Value})
+			}
 		}
 	case *ast.CallNode:
 		g.call(n)
@@ -133,11 +149,11 @@ func (g *guard) call(n *ast.CallNode) {
 	}
 	for i := range g.refs {
 		r := &g.refs[i]
-		if r.function != callee.Value || r.path != "" {
+		if r.Function != callee.Value || r.Path != "" {
 			continue
 		}
 		if path, ok := n.Arguments[0].(*ast.StringNode); ok && path.Value != "" {
-			r.path = path.Value
+			r.Path = path.Value
 			return
 		}
 		g.refuse(callee.Value + " needs a path written out as text")
@@ -151,10 +167,15 @@ func (g *guard) refuse(problem string) {
 	}
 }
 
-// run evaluates the expression. The result is a text ("" for nothing).
-func (e *expression) run(env *environment) (string, error) {
-	machine := vm.VM{MemoryBudget: maxExpressionMemory}
+// Run evaluates the expression. The result is a text ("" for nothing). An
+// environment serves one goroutine at a time.
+func (e *Expression) Run(env *Environment) (string, error) {
+	machine := env.machine
+	if env.machine = nil; machine == nil {
+		machine = &vm.VM{MemoryBudget: maxMemory}
+	}
 	result, err := machine.Run(e.program, env)
+	env.machine = machine
 	if err != nil {
 		return "", fmt.Errorf("%s", firstLine(err))
 	}
@@ -217,6 +238,37 @@ func functions() []expr.Option {
 			}
 			return d.StringFixed(int32(places)), nil
 		}, new(func(value string, places int) string)),
+		expr.Function("abs", func(params ...any) (any, error) {
+			if params[0] == "" {
+				return "", nil
+			}
+			list, err := numbers(params)
+			if err != nil {
+				return nil, err
+			}
+			return list[0].Abs().String(), nil
+		}, new(func(value string) string)),
+		expr.Function("compare", func(params ...any) (any, error) {
+			list, err := numbers(params)
+			if err != nil {
+				return nil, err
+			}
+			return list[0].Cmp(list[1]), nil
+		}, new(func(a, b string) int)),
+		expr.Function("near", func(params ...any) (any, error) {
+			list, err := numbers(params)
+			if err != nil {
+				return nil, err
+			}
+			return list[0].Sub(list[1]).Abs().LessThanOrEqual(list[2]), nil
+		}, new(func(a, b, tolerance string) bool)),
+		expr.Function("whole", func(params ...any) (any, error) {
+			list, err := numbers(params)
+			if err != nil {
+				return nil, err
+			}
+			return list[0].IsInteger(), nil
+		}, new(func(value string) bool)),
 	}
 }
 
@@ -238,22 +290,44 @@ func substr(s string, from, length int) string {
 	return s[:end]
 }
 
-// maxNumber bounds the digits that decimal arithmetic takes.
-const maxNumber = 60
+// The length of a number that decimal arithmetic takes, and of its exponent, which
+// it would write out.
+const (
+	maxNumber   = 60
+	maxExponent = 40
+)
 
 func number(s string) (decimal.Decimal, error) {
-	if s == "" {
+	if s = strings.TrimSpace(s); s == "" {
 		return decimal.Zero, nil
 	}
-	plain, trouble := decimalCodec{}.decode(strings.TrimSpace(s))
-	if trouble != nil || len(plain) > maxNumber {
-		return decimal.Zero, fmt.Errorf("%q is no decimal", s)
+	d, err := decimal.Zero, error(nil)
+	if at := strings.IndexAny(s, "eE"); at >= 0 {
+		var exponent int
+		if exponent, err = strconv.Atoi(s[at+1:]); exponent < -maxExponent || exponent > maxExponent {
+			err = strconv.ErrRange
+		}
 	}
-	d, err := decimal.NewFromString(plain)
-	if err != nil {
+	if err == nil && len(s) <= maxNumber {
+		d, err = decimal.NewFromString(s)
+	}
+	if err != nil || len(s) > maxNumber {
 		return decimal.Zero, fmt.Errorf("%q is no decimal", s)
 	}
 	return d, nil
+}
+
+// numbers reads the parameters of a function as decimals.
+func numbers(params []any) ([]decimal.Decimal, error) {
+	list := make([]decimal.Decimal, len(params))
+	for i, p := range params {
+		s, _ := p.(string)
+		var err error
+		if list[i], err = number(s); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // reduce folds decimals; an absent one counts as 0, and nothing at all is "".
