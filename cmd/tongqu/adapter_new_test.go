@@ -106,3 +106,28 @@ func TestAdapterNewFromXSD(t *testing.T) {
 	require.Equal(t, exitUsage, r.code)
 	require.Contains(t, r.err, "name one with --type")
 }
+
+// TestAdapterNewOfTablesAndJSON starts adapters from the other formats.
+func TestAdapterNewOfTablesAndJSON(t *testing.T) {
+	dir := t.TempDir()
+	csv := file(t, dir, "orders.csv", []byte("订单编号,qty,金额\nA1,2,10.50\nA2,1,20.00\n"))
+	r := runCommand(t, "adapter", "new", "shop", "--from", csv, "--type", "trade.order", "--dir", dir)
+	require.Equal(t, 0, r.code, r.err)
+	r = runCommand(t, "adapter", "lint", "shop", "--override", dir)
+	require.Contains(t, r.out, "column3 (金额) is neither mapped, fixed nor ignored", "the order number was found by its title")
+	r = runCommand(t, "check", csv, "--adapter", "shop", "--override", dir)
+	require.NotContains(t, r.out, "DOCUMENT_UNKNOWN", "it is recognised by its header")
+
+	json := file(t, dir, "orders.json", []byte(`{"messageType":"ORDER","rows":[{"orderNo":"A1","paid":10.5},{"orderNo":"A2","paid":3}]}`))
+	r = runCommand(t, "adapter", "new", "shop_json", "--from", json, "--type", "trade.order", "--dir", dir)
+	require.Equal(t, 0, r.code, r.err)
+	manifest, err := os.ReadFile(filepath.Join(dir, "adapters", "shop_json", "adapter.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(manifest), `match: {messageType: "ORDER"}`)
+	r = runCommand(t, "adapter", "lint", "shop_json", "--override", dir)
+	require.Contains(t, r.out, "/messageType is neither mapped, fixed nor ignored")
+	table, err := os.ReadFile(filepath.Join(dir, "mappings", "shop_json", "shop_json.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(table), "each: rows")
+	require.Contains(t, string(table), "amounts.paid: {at: paid, as: decimal}")
+}

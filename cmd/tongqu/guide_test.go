@@ -52,6 +52,7 @@ done
 		"waybillNo is neither mapped, fixed nor ignored", // step 2
 		"0 problems", // step 3
 		"ok   carrier/two-parcels\n1 cases, 0 failed", // step 4
+		"1 personal values replaced",
 		"2 accepted", // step 5
 		"1 documents: 0 equal, 1 different in 2 values\nsee above",
 	} {

@@ -94,6 +94,7 @@ type builder struct {
 	docs     []*wire.Document
 	messages []string // the names of the schemas with a root
 	skipped  []string
+	headers  map[string]string // of the columns of a table, by property
 	started  Started
 }
 
@@ -143,6 +144,11 @@ func (b *builder) build() error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", s.Name, err)
 		}
+		if doc.Format == wire.CSV {
+			if doc, err = b.table(doc); err != nil {
+				return fmt.Errorf("reading %s: %w", s.Name, err)
+			}
+		}
 		b.docs = append(b.docs, doc)
 	}
 	if err := b.schemas(); err != nil {
@@ -160,6 +166,65 @@ func (b *builder) build() error {
 	return b.finish()
 }
 
+// table makes of the rows of a sheet the document that a CSV adapter sees: objects
+// below "row", one property a column. The row with the most cells that comes first
+// is the header.
+func (b *builder) table(sheet *wire.Document) (*wire.Document, error) {
+	var header *wire.Node
+	most := 0
+	for row := range sheet.Root.Children() {
+		cells := 0
+		for c := range row.Children() {
+			if strings.TrimSpace(c.Text) != "" {
+				cells++
+			}
+		}
+		if cells > most {
+			header, most = row, cells
+		}
+	}
+	if header == nil {
+		return nil, errors.New("the table is empty")
+	}
+	if b.headers == nil {
+		b.headers = map[string]string{}
+	}
+	var names []string
+	for c := range header.Children() {
+		title := strings.TrimSpace(c.Text)
+		name := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
+				return r
+			}
+			return -1
+		}, title)
+		if name == "" || name[0] <= '9' || slices.Contains(names, name) {
+			name = fmt.Sprintf("column%d", len(names)+1)
+		}
+		names = append(names, name)
+		b.headers[name] = title
+	}
+	root := &wire.Node{Kind: wire.Object}
+	rows := root.Append(&wire.Node{Kind: wire.Array, Name: "row"})
+	for at := header.Next; at != nil; at = at.Next {
+		row := &wire.Node{Kind: wire.Object}
+		i := 0
+		for c := range at.Children() {
+			if text := strings.TrimSpace(c.Text); text != "" && i < len(names) {
+				row.Append(&wire.Node{Kind: wire.Text, Name: names[i], Text: text})
+			}
+			i++
+		}
+		if row.First != nil {
+			rows.Append(row)
+		}
+	}
+	if rows.First == nil {
+		return nil, errors.New("the table has a header and no rows")
+	}
+	return &wire.Document{Root: root, Format: wire.CSV, Charset: sheet.Charset}, nil
+}
+
 // schemas writes the wire schemas.
 func (b *builder) schemas() error {
 	var made []schema.Imported
@@ -174,7 +239,7 @@ func (b *builder) schemas() error {
 		for i, s := range b.Samples {
 			names[i] = s.Name
 		}
-		config := schema.InferConfig{Folder: b.Name, From: names}
+		config := schema.InferConfig{Folder: b.Name, From: names, Headers: b.headers}
 		if b.docs[0].Root.Name == "" {
 			config.Message = b.Name
 		}
@@ -183,7 +248,7 @@ func (b *builder) schemas() error {
 			return err
 		}
 		made = append(made, one)
-		b.note("the wire schema is inferred from %d samples: check what is optional and what repeats", len(b.Samples))
+		b.note("the wire schema is inferred from samples: check what is optional and what repeats")
 	}
 	for _, m := range made {
 		if err := b.write("schemas/"+m.ID+".json", m.JSON); err != nil {
@@ -318,7 +383,11 @@ func (b *builder) manifest() error {
 	format, charset, namespace := "xml", "UTF-8", ""
 	if len(b.docs) > 0 {
 		d := b.docs[0]
-		if d.Format != wire.XML {
+		switch d.Format {
+		case wire.XML:
+		case wire.CSV:
+			format = "csv"
+		case wire.JSON, wire.NDJSON:
 			format = "json"
 		}
 		namespace = d.Root.Space

@@ -19,6 +19,8 @@ type InferConfig struct {
 	Message string
 	// From are the names of the samples, told in the description.
 	From []string
+	// Headers are the headers of the columns of a table, by property.
+	Headers map[string]string
 }
 
 // Infer makes a wire schema from samples of one message: structure, order,
@@ -38,6 +40,7 @@ func Infer(samples []*wire.Document, config InferConfig) (Imported, error) {
 		}
 		root.see(s.Root)
 	}
+	root.label(config.Headers)
 	name := config.Message
 	if name == "" {
 		name = root.name
@@ -49,7 +52,7 @@ func Infer(samples []*wire.Document, config InferConfig) (Imported, error) {
 	o := newObject()
 	o.text("$schema", draft07)
 	o.text("$id", g.id(name))
-	o.text("description", fmt.Sprintf("inferred from %d samples (%s); check what is optional, what repeats, lengths and codes against the agency's description", len(samples), strings.Join(config.From, ", ")))
+	o.text("description", fmt.Sprintf("inferred from samples (%s); check what is optional, what repeats, lengths and codes against the agency's description", strings.Join(config.From, ", ")))
 	if first.Format == wire.XML {
 		o.text("x-root", root.name)
 		if root.space != "" {
@@ -75,6 +78,8 @@ type sighting struct {
 	// count is how often it was seen, holders how many parents had it.
 	count, holders int
 	repeats        bool
+	// header is the column's, where it is one of a table.
+	header string
 	// stray says that there was text beside attributes or elements.
 	stray bool
 	// disorder says that the children did not always stand in the same order.
@@ -202,6 +207,17 @@ func (s *sighting) children(n *wire.Node) {
 	}
 }
 
+// label tells the columns their headers.
+func (s *sighting) label(headers map[string]string) {
+	for _, p := range s.props {
+		p.header = headers[p.name]
+		p.label(headers)
+	}
+	if s.items != nil {
+		s.items.label(headers)
+	}
+}
+
 // write describes the value in a schema.
 func (s *sighting) write(o object, space string, isXML bool) {
 	leaf := len(s.props) == 0 && s.items == nil && !slices.Contains(s.kinds, wire.Object)
@@ -245,6 +261,10 @@ func (s *sighting) object(o object, space string, isXML bool) {
 			props.object(textProp).text("type", "string")
 		}
 		child := props.object(p.property())
+		if p.header != "" {
+			child.text("title", p.header)
+			child.list("x-header").item(p.header)
+		}
 		if p.repeats {
 			child.text("type", "array")
 			if p.holders == s.count {
