@@ -30,7 +30,7 @@ func TestSafeFeedback(t *testing.T) {
 	text, got := feedback("jshd-conditions")
 	require.Contains(t, text, `encoding="GB18030"`)
 	require.JSONEq(t, `{"application": "JSH", "file": "JSHD", "answers": {"type": "fx.settlement"}, "formatErrors": 0, "counts": {"total": 3, "succeeded": 0, "failed": 3}, "failures": [
-		{"rptNo": "440100010201260308001U", "errors": [{"field": "OPPBANK", "title": "人民币账户开户行", "text": "长度 0 小于下限 1"}]},
+		{"rptNo": "440100010201260308001U", "errors": [{"field": "OPPBANK", "title": "人民币账户开户行", "text": "有人民币账户时人民币账户开户行必填"}]},
 		{"rptNo": "440100010201260308001X", "errors": [{"field": "RPTNO", "title": "申报号码", "text": "值不符合格式 ^[0-9]{18}[0-9]{3}[U-W]$"}]},
 		{"rptNo": "440100010201260308002U", "errors": [{"field": "FCYACC", "title": "外汇账户账号", "text": "长度 0 小于下限 1"},
 			{"field": "EXRATE", "title": "汇率", "text": "数值超出范围：> 0"}]}]}`, got)
