@@ -44,8 +44,10 @@ type Request struct {
 
 // Reply is one document that an agency sends.
 type Reply struct {
-	// Message is its format, ADAPTER/MESSAGE.
+	// Message is its format, ADAPTER/MESSAGE, with its envelopes as a subscription's format names them.
 	Message string
+	// Sender and Receiver are what its envelopes say.
+	Sender, Receiver string
 	// Record is the canonical record, made when it is sent.
 	Record func(now time.Time) map[string]any
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"tongqu/internal/adapter"
@@ -201,7 +202,7 @@ func (s *Standin) write(a Reply, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing an answer: %w", err)
 	}
-	doc, err := s.registry.Encode(a.Message, [][]byte{body}, adapter.Transfer{})
+	doc, err := s.registry.Encode(a.Message, [][]byte{body}, adapter.Transfer{ID: uuid.NewString(), Sender: a.Sender, Receiver: a.Receiver, At: now})
 	if err != nil {
 		return nil, fmt.Errorf("writing an answer: %w", err)
 	}
