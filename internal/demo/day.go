@@ -23,6 +23,8 @@ type step struct {
 	file   string // file name for the file door; empty goes over HTTP
 	accept string // what the sender wants as receipt
 	body   []byte
+	// last are the states after which a simulated agency has no more to say of it; none when nobody answers.
+	last []string
 }
 
 // writer encodes canonical records into the agencies' formats; the first error stays.
@@ -77,25 +79,33 @@ func day(registry *adapter.Registry, now time.Time, run string) ([]step, error) 
 	}
 	nd := append(append(append(append([]byte(`{"type":"trade.order.v1","record":`), simulate.JSON(g.Purchase(now).Order)...), "}\n"+`{"type":"trade.order.v1","record":`...), simulate.JSON(g.Purchase(now).Order)...), "}\n"...)
 
-	return []step{
-		{"three orders in one document", "demo-platform", "", "", orders},
-		{"a payment; receipt wanted as XML", "demo-payment", "", "application/xml", payment},
-		{"a payment in GBK", "demo-payment", "", "", gbk},
-		{"a payment that says GBK and is UTF-8", "demo-payment", "", "", bytes.Replace(w.xml("customs_ceb/CEB411Message", purchases[2].Payment), []byte("UTF-8"), []byte("GBK"), 1)},
-		{"a waybill as a file, with BOM", "demo-logistics", "waybill-" + run + ".xml", "", append([]byte("\xef\xbb\xbf"), waybill...)},
-		{"a signed inventory as a file", "demo-broker", "inventory-" + run + ".xml", "", inventory},
-		{"an order in a base64 envelope", "demo-platform", "", "", envelope(enveloped, run, now)},
-		{"two orders as NDJSON", "demo-platform", "", "", nd},
-		{"customs answers the inventory", "demo-customs", "", "", receipt(first, run, now)},
-		{"the sums do not agree: flagged only", "demo-platform", "", "", bytes.Replace(wrongSum, []byte("<ceb:freight>"), []byte("<ceb:freight>1"), 1)},
-		{"10 orders, 3 of them bad", "demo-platform", "", "application/xml", threeBad},
-		{"the first document once more", "demo-platform", "", "", orders},
-		{"a correction of its first order", "demo-platform", "", "", w.xml("customs_ceb/CEB311Message", correction)},
-		{"cut off in the middle", "demo-platform", "", "", single[:len(single)*2/3]},
-		{"with a DOCTYPE", "demo-platform", "", "", bytes.Replace(single, []byte("?>"), []byte("?><!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>"), 1)},
-		{"a format nobody knows", "demo-platform", "unknown-" + run + ".xml", "", []byte("<?xml version=\"1.0\"?>\n<Invoice xmlns=\"urn:example:invoice\"><No>1</No></Invoice>\n")},
-		{"an order from one who may send none", "demo-payment", "", "", single},
-	}, w.err
+	declaration := w.xml("customs_qp/DecMessage", g.Declaration(now))
+	refund := w.xml("tax_refund/TSSB", g.Refund(now, "514120260"+fmt.Sprintf("%09d", now.UnixMilli()%1e9)))
+	inspection := w.xml("ciq_eciq/EEntDeclIo", g.Inspection(now))
+
+	steps := []step{
+		{what: "three orders in one document", agency: "demo-platform", body: orders},
+		{what: "a payment; receipt wanted as XML", agency: "demo-payment", accept: "application/xml", body: payment},
+		{what: "a payment in GBK", agency: "demo-payment", body: gbk},
+		{what: "a payment: says GBK, is UTF-8", agency: "demo-payment", body: bytes.Replace(w.xml("customs_ceb/CEB411Message", purchases[2].Payment), []byte("UTF-8"), []byte("GBK"), 1)},
+		{what: "a waybill as a file, with BOM", agency: "demo-logistics", file: "waybill-" + run + ".xml", body: append([]byte("\xef\xbb\xbf"), waybill...)},
+		{what: "a signed inventory as a file", agency: "demo-broker", file: "inventory-" + run + ".xml", body: inventory},
+		{what: "an order in a base64 envelope", agency: "demo-platform", body: envelope(enveloped, run, now)},
+		{what: "two orders as NDJSON", agency: "demo-platform", body: nd},
+		{what: "customs answers the inventory", agency: "demo-customs", body: receipt(first, run, now)},
+		{what: "sums do not agree: flagged only", agency: "demo-platform", body: bytes.Replace(wrongSum, []byte("<ceb:freight>"), []byte("<ceb:freight>1"), 1)},
+		{what: "10 orders, 3 of them bad", agency: "demo-platform", accept: "application/xml", body: threeBad},
+		{what: "the first document once more", agency: "demo-platform", body: orders},
+		{what: "a correction of its first order", agency: "demo-platform", body: w.xml("customs_ceb/CEB311Message", correction)},
+		{what: "cut off in the middle", agency: "demo-platform", body: single[:len(single)*2/3]},
+		{what: "with a DOCTYPE", agency: "demo-platform", body: bytes.Replace(single, []byte("?>"), []byte("?><!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>"), 1)},
+		{what: "a format nobody knows", agency: "demo-platform", file: "unknown-" + run + ".xml", body: []byte("<?xml version=\"1.0\"?>\n<Invoice xmlns=\"urn:example:invoice\"><No>1</No></Invoice>\n")},
+		{what: "an order from one with no right", agency: "demo-payment", body: single},
+		{what: "goods declared under 1039", agency: "demo-broker", accept: "application/xml", body: declaration, last: []string{"closed", "rejected"}},
+		{what: "exports declared for inspection", agency: "demo-broker", body: inspection, last: []string{"processed", "refused"}},
+		{what: "a claim for export tax refund", agency: "demo-broker", body: refund, last: []string{"paid", "suspended", "refused", "rejected"}},
+	}
+	return steps, w.err
 }
 
 // nth replaces the nth opening tag, and the closing one after it.

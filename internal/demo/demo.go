@@ -15,32 +15,54 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"tongqu/internal/app"
 	"tongqu/internal/directory"
 	"tongqu/internal/mailbox"
+	"tongqu/internal/simulate"
 )
 
-// Demo is the small day and the subscriber that takes deliveries over HTTP.
+// Demo is the small day, the subscriber that takes deliveries over HTTP, and the
+// simulated agencies that answer what is delivered to them.
 type Demo struct {
 	hub        *app.App
 	config     app.Config
 	out        io.Writer
 	transport  *http.Transport
 	subscriber *http.Server
+	agencies   []*simulate.Standin
+	answering  sync.WaitGroup
 	taken      atomic.Int64
 }
+
+// pace is the time between two answers of a simulated agency: quick enough to
+// wait for, slow enough to watch.
+const pace = 150 * time.Millisecond
 
 // New starts the demo's subscriber at the addresses that the demo agencies'
 // subscriptions name; a *net.OpError tells of one that is taken.
 func New(ctx context.Context, hub *app.App, c app.Config, out io.Writer) (*Demo, error) {
 	d := &Demo{hub: hub, config: c, out: out, transport: &http.Transport{}}
-	d.subscriber = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	for _, a := range simulate.Agencies() {
+		one := simulate.NewStandin(a, hub.Registry(), simulate.Settings{
+			Seed: 1, Mood: simulate.Mood{Pace: pace}, HubURL: "http://" + hub.Addr(), Token: "tongqu-demo-" + a.Name,
+		}, zap.NewNop())
+		mux.Handle("POST /"+a.Name, one)
+		d.agencies = append(d.agencies, one)
+	}
+	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		d.taken.Add(1)
 		w.WriteHeader(http.StatusNoContent)
+	})
+	d.subscriber = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.taken.Add(1)
+		mux.ServeHTTP(w, r)
 	})}
 	addresses, err := subscriberAddresses(hub.Directory())
 	if err != nil {
@@ -76,9 +98,10 @@ func subscriberAddresses(d *directory.Directory) ([]string, error) {
 	return addresses, nil
 }
 
-// Close stops the subscriber.
+// Close stops the subscriber; the context of Run has ended before.
 func (d *Demo) Close() {
 	_ = d.subscriber.Close()
+	d.answering.Wait()
 	d.transport.CloseIdleConnections()
 }
 
@@ -94,8 +117,12 @@ type row struct {
 	why      []string
 }
 
-// Run pushes the day through the doors and prints the table.
+// Run pushes the day through the doors, prints what became of each document and
+// what the simulated agencies answered; they go on answering until ctx ends.
 func (d *Demo) Run(ctx context.Context) error {
+	for _, a := range d.agencies {
+		d.answering.Go(func() { a.Run(ctx) })
+	}
 	now := time.Now()
 	steps, err := day(d.hub.Registry(), now, strings.Replace(now.Format("150405.000"), ".", "", 1))
 	if err != nil {
@@ -126,6 +153,9 @@ func (d *Demo) Run(ctx context.Context) error {
 		return err
 	}
 	if err := d.print(ctx, rows); err != nil {
+		return err
+	}
+	if err := d.printAnswers(ctx, rows); err != nil {
 		return err
 	}
 	return d.advise(rows)

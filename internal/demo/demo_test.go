@@ -23,17 +23,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hub makes a demo hub whose tax office listens at the address.
-func hub(t *testing.T, data, tax string) (*app.App, app.Config) {
+// hub makes a demo hub whose simulated agencies listen at the address.
+func hub(t *testing.T, data, agenciesAt string) (*app.App, app.Config) {
 	t.Helper()
 	override := filepath.Join(data, "override")
 	agencies := filepath.Join(override, "config", "agencies")
 	require.NoError(t, os.MkdirAll(agencies, 0o750))
-	text, err := os.ReadFile("../../config/agencies/demo-tax.yaml")
+	files, err := filepath.Glob("../../config/agencies/demo-*.yaml")
 	require.NoError(t, err)
-	moved := bytes.ReplaceAll(text, []byte("127.0.0.1:8081"), []byte(tax))
-	require.NotEqual(t, text, moved)
-	require.NoError(t, os.WriteFile(filepath.Join(agencies, "demo-tax.yaml"), moved, 0o600)) //nolint:gosec // the test's own folder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		moved := bytes.ReplaceAll(text, []byte("127.0.0.1:8081"), []byte(agenciesAt))
+		require.NoError(t, os.WriteFile(filepath.Join(agencies, filepath.Base(file)), moved, 0o600)) //nolint:gosec // the test's own folder
+	}
 	c := app.NewDefaultConfig()
 	c.Listen, c.Data, c.Demo = "127.0.0.1:0", data, true
 	c.Intake.FilePoll = 20 * time.Millisecond
@@ -72,20 +75,23 @@ var want = [][]string{
 	{"three orders in one document", "platform", "customs_ceb/CEB311Message", "3 accepted", "202", "JSON", "customs ×3"},
 	{"a payment; receipt wanted as XML", "payment", "customs_ceb/CEB411Message", "1 accepted", "202", "CEB412Message", "customs, fx"},
 	{"a payment in GBK", "payment", "customs_ceb/CEB411Message", "1 accepted", "202", "JSON", "customs, fx"},
-	{"a payment that says GBK and is UTF-8", "payment", "customs_ceb/CEB411Message", "1 accepted", "202", "JSON", "customs, fx"},
+	{"a payment: says GBK, is UTF-8", "payment", "customs_ceb/CEB411Message", "1 accepted", "202", "JSON", "customs, fx"},
 	{"a waybill as a file, with BOM", "logistics", "customs_ceb/CEB511Message", "1 accepted", "SentBox", "CEB512Message", "customs"},
 	{"a signed inventory as a file", "broker", "customs_ceb/CEB621Message", "1 accepted", "SentBox", "CEB622Message", "customs, inspection, tax"},
 	{"an order in a base64 envelope", "platform", "customs_ceb/CEB311Message", "1 accepted", "202", "JSON", "customs"},
 	{"two orders as NDJSON", "platform", "hub_json/record", "2 accepted", "202", "JSON", "customs ×2"},
 	{"customs answers the inventory", "customs", "customs_ceb/CEB622Message", "1 accepted", "202", "JSON", "broker, tax"},
-	{"the sums do not agree: flagged only", "platform", "customs_ceb/CEB311Message", "1 accepted", "202", "JSON", "customs"},
+	{"sums do not agree: flagged only", "platform", "customs_ceb/CEB311Message", "1 accepted", "202", "JSON", "customs"},
 	{"10 orders, 3 of them bad", "platform", "customs_ceb/CEB311Message", "7 accepted, 3 rejected", "202", "CEB312Message", "customs ×7"},
 	{"the first document once more", "platform", "customs_ceb/CEB311Message", "3 duplicate", "202", "JSON", "-"},
 	{"a correction of its first order", "platform", "customs_ceb/CEB311Message", "1 accepted", "202", "JSON", "customs"},
 	{"cut off in the middle", "platform", "-", "none", "400", "JSON", "-"},
 	{"with a DOCTYPE", "platform", "-", "none", "400", "JSON", "-"},
 	{"a format nobody knows", "platform", "-", "none", "FailBox", "JSON file", "-"},
-	{"an order from one who may send none", "payment", "customs_ceb/CEB311Message", "1 rejected", "403", "JSON", "-"},
+	{"an order from one with no right", "payment", "customs_ceb/CEB311Message", "1 rejected", "403", "JSON", "-"},
+	{"goods declared under 1039", "broker", "customs_qp/DecMessage", "1 accepted", "202", "DecImportResponse", "customs"},
+	{"exports declared for inspection", "broker", "ciq_eciq/EEntDeclIo", "1 accepted", "202", "JSON", "inspection"},
+	{"a claim for export tax refund", "broker", "tax_refund/TSSB", "1 accepted", "202", "JSON", "tax"},
 }
 
 func TestDay(t *testing.T) {
@@ -98,13 +104,13 @@ func TestDay(t *testing.T) {
 	require.Len(t, delivered, 3+1+2+1+7+1)
 
 	second := runDay(t, data, tax)
-	require.Contains(t, second, "It holds 28 records of earlier days")
+	require.Regexp(t, `It holds \d+ records of earlier days`, second)
 	requireDay(t, second)
 }
 
 func requireDay(t *testing.T, text string) {
 	t.Helper()
-	_, after, ok := strings.Cut(text, "A small day of 17 documents:\n\n")
+	_, after, ok := strings.Cut(text, "A small day of 20 documents:\n\n")
 	require.True(t, ok, text)
 	printed, _, ok := strings.Cut(after, "\n\n")
 	require.True(t, ok, text)
@@ -127,7 +133,13 @@ func requireDay(t *testing.T, text string) {
 	} {
 		require.Contains(t, printed, reason)
 	}
-	require.Contains(t, text, "2 requests came to the HTTP subscriber")
+	_, answers, ok := strings.Cut(text, "the hub delivers the answers:\n\n")
+	require.True(t, ok, text)
+	require.Regexp(t, `(?m)^goods declared under 1039 +customs +customs_qp/DecImportResponse +imported +暂存成功$`, answers)
+	require.Regexp(t, `(?m)^ +customs +customs_qp/DEC_RESULT +(closed|rejected) `, answers)
+	require.Regexp(t, `(?m)^exports declared for inspection +inspection +ciq_eciq/Ciqresult +(applied|refused) `, answers)
+	require.Regexp(t, `(?m)^ +tax +tax_refund/\S+ +(paid|suspended|refused)|^a claim .* rejected`, answers)
+	require.Regexp(t, `(?m)^a claim for export tax refund +tax +tax_refund/TSHZ +(accepted|rejected) `, answers)
 	require.Regexp(t, `bin/tongqu show \S{36}\.1 --data `, text)
 }
 

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"maps"
+	"strconv"
 	"time"
 )
 
@@ -55,4 +56,21 @@ func (r *Request) inspected(record map[string]any) Reply {
 		out["time"] = now.In(china).Format(time.RFC3339)
 		return out
 	}}
+}
+
+// Inspection makes the next declaration of an export for inspection, in canonical form.
+func (g *Generator) Inspection(at time.Time) map[string]any {
+	g.n++
+	return map[string]any{
+		"declNo": "TQB" + g.run + strconv.Itoa(g.n), "direction": "export", "declarationType": "24",
+		"agent":         map[string]any{"inspectionCode": "4400910001"},
+		"consignor":     map[string]any{"name": "示例陶瓷有限公司"},
+		"consignee":     map[string]any{"foreignName": "Example Imports (NZ) Limited"},
+		"departurePort": "CHN754", "destinationPort": "NZL003", "transport": map[string]any{"mode": "2"},
+		"departedOn": at.In(china).AddDate(0, 0, 7).Format(time.DateOnly),
+		"items": []any{map[string]any{
+			"lineNo": 1, "hsCode": "6911101900", "name": "瓷制餐具", "qty": "500", "unit": "006", "total": "25000.00", "currency": "CNY",
+			"maker": map[string]any{"registrationNo": "4400TQ0001", "name": "示例陶瓷有限公司"},
+		}},
+	}
 }

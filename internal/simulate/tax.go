@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"maps"
+	"strconv"
 	"time"
 )
 
@@ -35,6 +36,14 @@ func tax(r *Request) []Reply {
 		return append([]Reply{taken}, r.doubted("refused", "MTS_CKHW_BGD_BYTS", "海关电子信息注明不予退税", vat("0.00", refund, "0.00"))...)
 	}
 	approval, book := r.guid(), r.digits(16)
+	paid := r.refund("SEHZ", "approval", "paid", func(today string) map[string]any {
+		return map[string]any{"approval": map[string]any{
+			"id": approval, "approvedOn": today, "approved": map[string]any{"vat": refund}, "paid": map[string]any{"vat": refund},
+			"vatRefundBookNo": book, "refundClearedOn": today,
+		}}
+	})
+	say := paid.Record
+	paid.Record = func(now time.Time) map[string]any { return say(now.Add(time.Second)) } // the treasury pays after the approval, and times have no fractions
 	return []Reply{
 		taken,
 		r.refund("YDXX", "comparison", "clear", fixed(nil)),
@@ -42,12 +51,7 @@ func tax(r *Request) []Reply {
 		r.refund("SEHZ", "approval", "approved", func(today string) map[string]any {
 			return map[string]any{"approval": map[string]any{"id": approval, "approvedOn": today, "approved": map[string]any{"vat": refund}}}
 		}),
-		r.refund("SEHZ", "approval", "paid", func(today string) map[string]any {
-			return map[string]any{"approval": map[string]any{
-				"id": approval, "approvedOn": today, "approved": map[string]any{"vat": refund}, "paid": map[string]any{"vat": refund},
-				"vatRefundBookNo": book, "refundClearedOn": today,
-			}}
-		}),
+		paid,
 	}
 }
 
@@ -105,3 +109,28 @@ func vat(granted, refused, suspended string) map[string]any {
 
 // fixed says the same on every day.
 func fixed(more map[string]any) told { return func(string) map[string]any { return more } }
+
+// Refund makes the next application for the refund of tax on one export, in
+// canonical form; declarationNo is the 18 digits of its goods declaration.
+func (g *Generator) Refund(at time.Time, declarationNo string) map[string]any {
+	at = at.In(china)
+	g.n++
+	serial := g.run + strconv.Itoa(g.n)
+	period := at.AddDate(0, -1, 0)
+	association := period.Format("200601") + "0010001"
+	return map[string]any{
+		"applicant":    map[string]any{"code": "91440101MA9TQ2001U", "name": "示例贸易有限公司"},
+		"businessType": "trading-company-refund", "period": period.Format("2006-01"), "batchNo": serial, "part": "all", "sentAt": at.Format(time.RFC3339),
+		"exports": []any{map[string]any{
+			"lineNo": "0001", "associationNo": association, "invoiceNo": "FP" + serial, "declarationItemNo": declarationNo + "001", "declarationNo": declarationNo,
+			"exportedOn": period.Format(time.DateOnly), "hsCode": "6404199000", "name": "布面运动鞋", "unitName": "双", "qty": "1200", "fobUSD": "3000.00",
+		}},
+		"purchases": []any{map[string]any{
+			"lineNo": "0001", "associationNo": association, "tax": "vat", "voucherType": "special-tax-payment", "voucherNo": "26442000000012345678",
+			"supplier": map[string]any{"code": "91440101MA9TQ30026"}, "invoicedOn": period.Format(time.DateOnly), "hsCode": "6404199000", "name": "布面运动鞋",
+			"unitName": "双", "qty": "1200", "taxableAmount": "15000.00", "taxRate": "13", "taxAmount": "1950.00", "refundRate": "13", "refund": "1950.00",
+		}},
+		"summary":  map[string]any{"lines": 2, "fobUSD": "3000.00", "invoices": 1, "purchaseAmount": "15000.00", "purchaseTax": "1950.00", "refund": "1950.00", "vatRefund": "1950.00", "consumptionTaxRefund": "0.00"},
+		"transfer": map[string]any{"messageId": "TSSB" + serial},
+	}
+}
