@@ -47,13 +47,16 @@ func startHub(t *testing.T, change func(*app.Config)) *hub {
 	t.Cleanup(h.client.CloseIdleConnections)
 	h.tax = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnprocessableEntity) }))
 	t.Cleanup(h.tax.Close)
+	police := httptest.NewServer(&simulate.Police{})
+	t.Cleanup(police.Close)
 	data := t.TempDir()
 	agencies := filepath.Join(data, "override", "config", "agencies")
 	require.NoError(t, os.MkdirAll(agencies, 0o750))
 	for name, text := range map[string]string{
 		"platform": "tokens: [{id: t, sha256: " + directory.HashToken(platformToken) + "}]\nprovides: [301002/000001]\n",
+		"police":   "services: [{resource: 305001/000001, url: \"" + police.URL + "\", request: police_id/NciicCheck+police_id/CheckConditions, sender: " + simulate.PoliceLicence + ", rate: 0.01}]\n",
 		"carrier":  "tokens: [{id: t, sha256: " + directory.HashToken(carrierToken) + "}]\nprovides: [301002/000003]\n",
-		"customs":  "tokens: [{id: t, sha256: " + directory.HashToken(customsToken) + "}]\nprovides: [301001/000002]\nqueries: [301001/000002]\nsubscriptions: [{id: orders, resource: 301002/000001, endpoint: {file: {folder: agencies/customs}}}]\n",
+		"customs":  "tokens: [{id: t, sha256: " + directory.HashToken(customsToken) + "}]\nprovides: [301001/000002]\nqueries: [301001/000002, 305001/000001]\nsubscriptions: [{id: orders, resource: 301002/000001, endpoint: {file: {folder: agencies/customs}}}]\n",
 		"tax":      "subscriptions: [{id: tax-orders, resource: 301002/000001, endpoint: {http: {url: \"" + h.tax.URL + "\", secret: s}}}]\n",
 	} {
 		text = "code: " + name + "\ntitle: {zh: 测试, en: Test}\nkind: other\n" + text

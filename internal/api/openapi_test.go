@@ -202,6 +202,13 @@ func TestAnswersAsDescribed(t *testing.T) {
 	ask("POST", askOne, "301002-000001 ", customsToken, question, 404)
 	ask("POST", askOne, "999999-000001 ", customsToken, question, 404)
 	ask("POST", askOne, "301001-000002 ", customsToken, []byte(`{"purpose":"test","requests":[{"buyer":"1"}]}`), 422)
+	person := func(number string) []byte {
+		return []byte(`{"purpose":"test","requests":[{"name":"张示例","idNumber":"` + number + `","place":"440106"}]}`)
+	}
+	ask("POST", askOne, "305001-000001 ", customsToken, person("11010519491231002X"), 200)
+	require.NotEmpty(t, ask("POST", askOne, "305001-000001 ", customsToken, person("44052418800101001X"), 422))
+	require.NotEmpty(t, ask("POST", askOne, "305001-000001 ", customsToken, person("440106851112001"), 429).header.Get("Retry-After"))
+	ask("GET", queries, "?resource=305001-000001", h.operator, nil, 200)
 	ask("GET", queries, "?resource=301001-000002&limit=2", h.operator, nil, 200)
 	ask("GET", queries, "?status=refused", carrierToken, nil, 200)
 	for _, wrong := range []string{"limit=x", "status=good", "cursor=zz", "from=yesterday"} {

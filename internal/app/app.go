@@ -217,7 +217,11 @@ func (a *App) open(ctx context.Context) error {
 		Store: a.store, Bus: a.bus, Log: a.log.Named("delivery"), Metrics: deliveryMetrics,
 	}, a.deliverySettings())
 	a.intake = intake.New(now.registry, now.directory, a.store, a.log.Named("intake"), intakeMetrics, time.Now)
-	a.queries = query.New(query.Rooms{Store: a.store, Metrics: queryMetrics, Log: a.log.Named("query")}, now.queries)
+	key, err := readOrMakeToken(c.Path(QueryKeyFile))
+	if err != nil {
+		return err
+	}
+	a.queries = query.New(query.Rooms{Store: a.store, Key: []byte(key), Metrics: queryMetrics, Log: a.log.Named("query")}, now.queries)
 	a.metrics.MustRegister(intakeMetrics, deliveryMetrics, queryMetrics, newGauges(a), a.reloads.count, a.reloads.inUse)
 	return a.admitOperator(now.directory)
 }
@@ -320,6 +324,9 @@ func (a *App) close() error {
 	if a.delivery != nil {
 		a.delivery.Close()
 	}
+	if a.queries != nil {
+		a.queries.Close()
+	}
 	if a.bus != nil {
 		errs = append(errs, a.bus.Close())
 	}
@@ -331,6 +338,10 @@ func (a *App) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// QueryKeyFile is the file in the data folder that holds the key of the fingerprints
+// by which earlier answers are found. Hubs that have the same one share answers.
+const QueryKeyFile = "query.key"
 
 // OperatorTokenFile is the file in the data folder that holds the operator's
 // token, made at the first start; the commands on the same machine use it.

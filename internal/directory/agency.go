@@ -22,6 +22,8 @@ type Agency struct {
 	// Queries are the codes of the resources that the agency may ask, besides those it
 	// has subscribed to and those that are shared without condition.
 	Queries []string `yaml:"queries" json:"queries,omitempty"`
+	// Services are the agency's interfaces that answer questions.
+	Services []Service `yaml:"services" json:"services,omitempty"`
 	// Files is the agency's file door; nil when it has none.
 	Files         *FileEndpoint  `yaml:"files" json:"files,omitempty"`
 	Subscriptions []Subscription `yaml:"subscriptions" json:"subscriptions,omitempty"`

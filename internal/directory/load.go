@@ -28,6 +28,7 @@ func load(fsys fs.FS, demo bool) (*Directory, error) {
 		directory:     Directory{byCode: map[string]*Resource{}, byType: map[string][]*Resource{}, byAgency: map[string]*Agency{}},
 		tokens:        map[string]string{},
 		subscriptions: map[string]string{},
+		services:      map[string]string{},
 		demo:          demo,
 	}
 	// Agencies speak of resources, so resources come first.
@@ -57,6 +58,7 @@ type loader struct {
 	demo          bool
 	tokens        map[string]string // hash → where it stands
 	subscriptions map[string]string // id → where it stands
+	services      map[string]string // resource → where it stands
 	related       []place
 	problems      conf.Problems
 }
@@ -249,6 +251,12 @@ func (l *loader) agency(at place) error {
 	tokens := l.readTokens(at.at("tokens"), a)
 	l.provides(at.at("provides"), a)
 	l.queries(at.at("queries"), a)
+	for i := range a.Services {
+		if a.Demo && !l.demo {
+			continue // another agency may answer in its place
+		}
+		l.service(at.at("services", i), &a.Services[i])
+	}
 	if a.Files != nil && a.Files.Folder == "" {
 		l.add(at.at("files"), "files needs a folder")
 	}

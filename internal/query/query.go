@@ -80,6 +80,7 @@ type Rules struct {
 	registry  *adapter.Registry
 	maskers   map[string]*directory.Masker // by canonical type
 	counters  map[string]counter           // by resource code
+	callers   []*caller
 }
 
 // NewRules returns conf.Problems when resources cannot be asked as the directory
@@ -88,22 +89,46 @@ func NewRules(d *directory.Directory, r *adapter.Registry, maskers map[string]*d
 	u := &Rules{directory: d, registry: r, maskers: maskers, counters: map[string]counter{}}
 	var ps conf.Problems
 	for _, resource := range d.Resources() {
-		if resource.Query == nil || resource.Query.By != directory.AskRecords {
+		if resource.Query == nil {
 			continue
 		}
-		c, err := newShelf(u, resource)
+		c, err := u.open(resource)
 		if err != nil {
 			ps = append(ps, conf.Problem{File: "config/directory: " + resource.Code, Line: 1, Column: 1, Message: err.Error()})
 			continue
 		}
-		u.counters[resource.Code] = c
+		if c != nil {
+			u.counters[resource.Code] = c
+		}
 	}
 	return u, ps.Or()
 }
 
+// open makes the counter of a resource; nil when no agency answers for it.
+func (u *Rules) open(r *directory.Resource) (counter, error) {
+	if r.Query.By == directory.AskRecords {
+		return newShelf(u, r)
+	}
+	s, err := newService(u, r)
+	if s == nil {
+		return nil, err
+	}
+	u.callers = append(u.callers, s.caller)
+	return s, err
+}
+
+// release lets go of the connections to services.
+func (u *Rules) release() {
+	for _, c := range u.callers {
+		c.client.CloseIdleConnections()
+	}
+}
+
 // Rooms are what the desk works with.
 type Rooms struct {
-	Store   store.Store
+	Store store.Store
+	// Key is for the fingerprints of questions.
+	Key     []byte
 	Metrics *Metrics
 	Log     *zap.Logger
 }
@@ -122,13 +147,16 @@ func New(r Rooms, rules *Rules) *Desk {
 }
 
 // Use puts other rules in force; questions that were taken before end by theirs.
-func (d *Desk) Use(rules *Rules) { d.rules.Store(rules) }
+func (d *Desk) Use(rules *Rules) { d.rules.Swap(rules).release() }
+
+// Close lets go of the connections to services.
+func (d *Desk) Close() { d.rules.Load().release() }
 
 // counter answers the questions about one resource.
 type counter interface {
 	// read checks a question; the faults' values may be personal. kept is what may be
 	// recorded of it.
-	read(root *wire.Node) (kept []byte, faults fault.List)
+	read(q *question) (kept []byte, faults fault.List)
 	// answer answers what is not refused. It records a question before that leaves
 	// the hub. An error means that something could not be recorded or read.
 	answer(ctx context.Context, d *Desk, questions []*question) error
@@ -136,7 +164,9 @@ type counter interface {
 
 // question is one question and what becomes of it.
 type question struct {
+	asker   *directory.Agency
 	root    *wire.Node
+	asked   []byte // the question as it came, before anything was filled in
 	right   directory.Right
 	inquiry store.Inquiry
 	Answer
@@ -220,6 +250,7 @@ func (u *Rules) read(asker *directory.Agency, r *directory.Resource, req Request
 			return nil, fmt.Errorf("making a query id: %w", err)
 		}
 		q := &question{
+			asker:   asker,
 			Answer:  Answer{QueryID: id.String(), Status: store.InquiryOpen, AsOf: now},
 			inquiry: store.Inquiry{ID: id.String(), Agency: asker.Code, Resource: r.Code, Purpose: strings.TrimSpace(req.Purpose), At: now, Request: []byte("{}")},
 		}
@@ -235,7 +266,7 @@ func (u *Rules) read(asker *directory.Agency, r *directory.Resource, req Request
 		}
 		q.root = doc.Root
 		if c := u.counters[r.Code]; c != nil {
-			kept, faults := c.read(q.root)
+			kept, faults := c.read(q)
 			if kept != nil {
 				q.inquiry.Request = kept
 			}
@@ -251,7 +282,9 @@ func (u *Rules) read(asker *directory.Agency, r *directory.Resource, req Request
 func (q *question) refuse(faults ...fault.Fault) { q.Status, q.Errors = store.InquiryRefused, faults }
 
 // fail says that there is no answer.
-func (q *question) fail(f fault.Fault) { q.Status, q.Errors = store.InquiryFailed, fault.List{f} }
+func (q *question) fail(f fault.Fault) {
+	q.Status, q.Errors, q.Outcome, q.Records = store.InquiryFailed, fault.List{f}, "", nil
+}
 
 // save records the questions as they stand.
 func (d *Desk) save(ctx context.Context, r *directory.Resource, questions []*question) error {

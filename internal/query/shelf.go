@@ -75,7 +75,8 @@ func keyNames(s *schema.Shape) []string {
 
 // read implements counter: a question is one key and its value. Keys are never
 // personal, so it is kept as it is.
-func (s *shelf) read(root *wire.Node) ([]byte, fault.List) {
+func (s *shelf) read(q *question) ([]byte, fault.List) {
+	root := q.root
 	key, f := s.key(root)
 	if f != nil {
 		return nil, fault.List{*f}
