@@ -67,6 +67,9 @@ func (g generator) value(t *rapid.T, r *row) string {
 	case nil:
 		switch {
 		case r.expr != nil:
+			if shape := r.canonical.shape(); g.canonical && shape.Pattern != "" && !shape.Decimal { // what the expression makes
+				return rapid.StringMatching(shape.Pattern).Draw(t, "value")
+			}
 			return rapid.StringMatching(`[1-9][0-9]{0,4}`).Draw(t, "number")
 		case r.xml:
 			return fmt.Sprintf(`<v xmlns="urn:x" a="%d">%d</v>`, rapid.IntRange(0, 9).Draw(t, "a"), rapid.IntRange(0, 9).Draw(t, "v"))
