@@ -224,3 +224,15 @@ func TestReceiptPerDocument(t *testing.T) {
 	require.True(t, whole.Faults.Refuses())
 	require.JSONEq(t, `{"no":"F-1","file":"RCPA","status":"2","formatErrors":2,"formats":[{"text":"缺少必填项 TOTAL"},{"text":"不应出现 TOTL"}],"counts":{"total":1,"good":0,"bad":1}}`, got)
 }
+
+// TestReceiptInJSON answers a page of rows in the format of its sender.
+func TestReceiptInJSON(t *testing.T) {
+	r := loadKit(t)
+	tr := r.Translate([]byte(`{"total":2,"rows":[{"XK_WSH":"A-1","XK_XDR_MC":"测试公司"},{"XK_WSH":"A-2","XK_XDR_MC":"示例公司","BZ":7}]}`), "")
+	require.Equal(t, "json", tr.ReceiptFormat())
+	out, err := tr.Receipt(answerAll(tr), time.Date(2026, 3, 8, 3, 27, 1, 0, time.UTC), "R-1")
+	require.NoError(t, err)
+	require.JSONEq(t, `{"code":"1","msgId":"R-1","total":2,"failed":1,"errors":[{"no":"A-2","fields":[{"name":"BZ","msg":"类型应为 [string,null]，实际为 integer"}]}]}`, string(out.Body))
+	require.Equal(t, "application/json", out.ContentType)
+	require.Empty(t, r.Translate(out.Body, "").Faults)
+}

@@ -242,3 +242,24 @@ func TestBodyCut(t *testing.T) {
 	requireProblem(t, w, http.StatusBadRequest, "BAD_REQUEST")
 	require.Zero(t, r.balance(t).Documents.Received)
 }
+
+// TestReceiptOnRequest: the agency's own receipt comes when it is asked for.
+func TestReceiptOnRequest(t *testing.T) {
+	r := newRig(t)
+	h := newHTTP(r)
+	doc := r.order(t, "ASKED", 1)
+	ask := func(query, accept string) string {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/documents"+query, bytes.NewReader(doc))
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		require.Equal(t, http.StatusAccepted, w.Code)
+		kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
+		return kind
+	}
+	require.Equal(t, "application/json", ask("", "*/*"))
+	require.Equal(t, "application/xml", ask("", "text/html, application/xml"))
+	require.Equal(t, "application/json", ask("", "application/json, application/xml"))
+	require.Equal(t, "application/xml", ask("?receipt=agency", "application/json"), "asked for in whatever format it is")
+}

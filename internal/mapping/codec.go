@@ -241,6 +241,9 @@ func newCodec(c call, lists *codes.Lists) (codec, error) {
 		if err := want(1, 2); err != nil {
 			return nil, err
 		}
+		if digits, ok := unixDigits[c.args[0]]; ok {
+			return newUnixCodec(digits, append(c.args, defaultZone)[1])
+		}
 		return newTimeCodec(c.args[0], append(c.args, defaultZone)[1])
 	case "date":
 		if err := want(1, 1); err != nil {

@@ -75,6 +75,11 @@ func TestCodecDecode(t *testing.T) {
 		{as: "flag", wire: "false", want: "false"},
 
 		{as: "time(20060102150405)", wire: "20260308112701", want: "2026-03-08T11:27:01+08:00"},
+		{as: "time(unix)", wire: "1772940421", want: "2026-03-08T11:27:01+08:00"},
+		{as: "time(unixms,UTC)", wire: "1772940421007", want: "2026-03-08T03:27:01.007Z"},
+		{as: "time(unix)", wire: "1772940421000", code: fault.MapTime},
+		{as: "time(unixms)", wire: "-1", code: fault.MapTime},
+		{as: "time(unixms)", wire: "2026-03-08", code: fault.MapTime},
 		{as: "time(20060102150405)", wire: "20240229000000", want: "2024-02-29T00:00:00+08:00"},
 		{as: "time(20060102150405)", wire: "20260230112701", code: fault.MapTime},
 		{as: "time(20060102150405)", wire: "20230229112701", code: fault.MapTime},

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // agencies' zones must be known on any machine
@@ -371,4 +372,53 @@ func (c *dateCodec) turn(s string, from, to []part) (string, *trouble) {
 	}
 	var room [16]byte
 	return string(m.append(room[:0], to)), nil
+}
+
+// unixDigits are the layouts of times that are a number since 1970, and how many
+// digits of it are a fraction of a second.
+var unixDigits = map[string]int{"unix": 0, "unixms": 3}
+
+// unixCodec takes the seconds or milliseconds since 1970 that programs write.
+type unixCodec struct {
+	digits int
+	layout string
+	zone   *time.Location
+	bad    *trouble
+}
+
+func newUnixCodec(digits int, zone string) (codec, error) {
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, fmt.Errorf("unknown zone %q", zone)
+	}
+	c := &unixCodec{digits: digits, layout: "2006-01-02T15:04:05Z07:00", zone: location, bad: badTime("unix")}
+	if digits > 0 {
+		c.layout = "2006-01-02T15:04:05.000Z07:00"
+	}
+	return c, nil
+}
+
+func (c *unixCodec) decode(s string) (string, *trouble) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || len(s) > 10+c.digits { // until 2286
+		return "", c.bad
+	}
+	t := time.Unix(n, 0)
+	if c.digits > 0 {
+		t = time.UnixMilli(n)
+	}
+	return t.In(c.zone).Format(c.layout), nil
+}
+
+func (c *unixCodec) encode(s string) (string, *trouble) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	n := t.Unix()
+	if c.digits > 0 {
+		n = t.UnixMilli()
+	}
+	digits := strconv.FormatInt(n, 10)
+	if err != nil || n < 0 || len(digits) > 10+c.digits {
+		return "", c.bad
+	}
+	return digits, nil
 }

@@ -211,6 +211,9 @@ func (l *linter) wireKind(r *row, w wireRef, codec string) {
 	if r.expr != nil || r.join != nil {
 		return
 	}
+	if _, ok := r.codec.(*unixCodec); ok {
+		return
+	}
 	switch kind := w.shape().Kind; {
 	case kind == schema.Boolean && codec != "flag":
 		l.problem(w.mark, "%s is a boolean: it needs `as: flag`", w.text)
