@@ -37,7 +37,8 @@ func newSimulate(o *options) *cobra.Command {
 Each takes what the hub delivers to http://LISTEN/AGENCY in the agency's real format,
 checks it with the schemas of that format, and sends its receipts to the hub over time.
 The same seed gives the same document the same answers. A subscription names the address
-as its HTTP endpoint.`,
+as its HTTP endpoint. The police answer identity checks at http://LISTEN/police instead:
+a service names that address, and ` + simulate.PoliceLicence + ` as its sender.`,
 		Example: `  tongqu simulate                               # all, for the demo agencies of a local hub
   tongqu simulate customs --pace 100ms --seed 7
   tongqu simulate customs --slow 5s --wrong 0.1  # slow to accept; one in ten cut off
@@ -83,12 +84,15 @@ as its HTTP endpoint.`,
 	return cmd
 }
 
+// police answers questions over SOAP; nothing is delivered to it.
+const police = "police"
+
 func agencyNames() []string {
 	var names []string
 	for _, a := range simulate.Agencies() {
 		names = append(names, a.Name)
 	}
-	return names
+	return append(names, police)
 }
 
 // standins makes the agencies named (all when there are none): their doors, and
@@ -108,12 +112,16 @@ func (s *simulation) standins(r *adapter.Registry, hub string, names []string, l
 		mux.Handle("POST /"+a.Name, one)
 		all = append(all, one)
 	}
+	if len(names) == 0 || slices.Contains(names, police) {
+		mux.Handle("POST /"+police, &simulate.Police{Mood: s.mood})
+	}
 	return mux, func(ctx context.Context) {
 		var running sync.WaitGroup
 		for _, one := range all {
 			running.Go(func() { one.Run(ctx) })
 		}
 		running.Wait()
+		<-ctx.Done()
 	}
 }
 
