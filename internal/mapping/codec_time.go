@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,10 +64,10 @@ next:
 		}
 		parts, people, rest = append(parts, part{literal: rest[:1]}), people+rest[:1], rest[1:]
 	}
-	if !seen['Y'] || !seen['M'] || !seen['D'] {
-		return nil, "", fmt.Errorf("layout %q needs year, month and day", layout)
+	if !seen['Y'] || !seen['M'] {
+		return nil, "", fmt.Errorf("layout %q needs year and month", layout)
 	}
-	for _, order := range []string{"mh", "sm", "fs", "cs"} {
+	for _, order := range []string{"hD", "mh", "sm", "fs", "cs"} {
 		if seen[order[0]] && !seen[order[1]] {
 			return nil, "", fmt.Errorf("layout %q has a smaller unit without the larger one", layout)
 		}
@@ -194,6 +195,9 @@ func newTimeCodec(layout, zone string) (codec, error) {
 	parts, people, err := parseLayout(layout)
 	if err != nil {
 		return nil, err
+	}
+	if !hasDay(parts) {
+		return nil, fmt.Errorf("layout %q of a time has no day", layout)
 	}
 	c := &timeCodec{parts: parts, zone: location, bad: badTime(people), fixedFrom: 10000}
 	rfc := "2006-01-02T15:04:05"
@@ -340,13 +344,16 @@ func (c *xsdTimeCodec) encode(s string) (string, *trouble) {
 	return s, nil
 }
 
-// dateCodec translates a date into YYYY-MM-DD.
+// dateCodec translates a date into YYYY-MM-DD, a month into YYYY-MM (ISO 8601).
 type dateCodec struct {
-	parts []part
-	bad   *trouble
+	parts, iso []part
+	bad        *trouble
 }
 
-var isoDate = []part{{what: 'Y'}, {literal: "-"}, {what: 'M'}, {literal: "-"}, {what: 'D'}}
+var (
+	isoDate  = []part{{what: 'Y'}, {literal: "-"}, {what: 'M'}, {literal: "-"}, {what: 'D'}}
+	isoMonth = isoDate[:3]
+)
 
 func newDateCodec(layout string) (codec, error) {
 	parts, people, err := parseLayout(layout)
@@ -358,12 +365,20 @@ func newDateCodec(layout string) (codec, error) {
 			return nil, fmt.Errorf("layout %q of a date has a time of day", layout)
 		}
 	}
-	return &dateCodec{parts: parts, bad: badTime(people)}, nil
+	iso := isoMonth
+	if hasDay(parts) {
+		iso = isoDate
+	}
+	return &dateCodec{parts: parts, iso: iso, bad: badTime(people)}, nil
 }
 
-func (c *dateCodec) decode(s string) (string, *trouble) { return c.turn(s, c.parts, isoDate) }
+func hasDay(parts []part) bool {
+	return slices.ContainsFunc(parts, func(p part) bool { return p.what == 'D' })
+}
 
-func (c *dateCodec) encode(s string) (string, *trouble) { return c.turn(s, isoDate, c.parts) }
+func (c *dateCodec) decode(s string) (string, *trouble) { return c.turn(s, c.parts, c.iso) }
+
+func (c *dateCodec) encode(s string) (string, *trouble) { return c.turn(s, c.iso, c.parts) }
 
 func (c *dateCodec) turn(s string, from, to []part) (string, *trouble) {
 	var m moment

@@ -59,7 +59,7 @@ func TestLoadProblems(t *testing.T) {
 		{name: "row key", old: "as: date", new: "like: date", want: []string{`mappings/demo/x.yaml:6:23: unknown key "like"; valid are as, at, default, expr, inverse, only, when`}},
 		{name: "codec", old: "date(20060102)", new: "datum(20060102)", want: []string{`mappings/demo/x.yaml:6:27: unknown codec "datum"; did you mean "date"?`}},
 		{name: "codec syntax", old: "date(20060102)", new: "date(20060102", want: []string{"mappings/demo/x.yaml:6:27: as: date: a bracket is not closed"}},
-		{name: "layout", old: "date(20060102)", new: "date(yyyyMMdd)", want: []string{`mappings/demo/x.yaml:6:27: as: layout "yyyyMMdd" needs year, month and day`}},
+		{name: "layout", old: "date(20060102)", new: "date(yyyyMMdd)", want: []string{`mappings/demo/x.yaml:6:27: as: layout "yyyyMMdd" needs year and month`}},
 		{name: "layout digits", old: "date(20060102)", new: "date(20060203)", want: []string{`mappings/demo/x.yaml:6:27: as: layout "20060203": "03" is no part of the reference time 2006-01-02 15:04:05.000`}},
 		{name: "layout of a date", old: "date(20060102)", new: "date(20060102150405)", want: []string{`mappings/demo/x.yaml:6:27: as: layout "20060102150405" of a date has a time of day`}},
 		{name: "zone", old: "date(20060102)", new: `"time(20060102,Asia/Guangzhou)"`, want: []string{`mappings/demo/x.yaml:6:27: as: no time zone "Asia/Guangzhou"`}},

@@ -86,8 +86,11 @@ func (g generator) value(t *rapid.T, r *row) string {
 	case *timeCodec, *xsdTimeCodec, *dateCodec:
 		at := time.Unix(rapid.Int64Range(-1e9, 4e9).Draw(t, "time"), 0).In(time.FixedZone("", 8*3600))
 		canonical = at.Format(time.RFC3339)
-		if _, isDate := r.codec.(*dateCodec); isDate {
+		if dc, isDate := r.codec.(*dateCodec); isDate {
 			canonical = at.Format(time.DateOnly)
+			if !hasDay(dc.iso) {
+				canonical = at.Format("2006-01")
+			}
 		} else if tc, ok := r.codec.(*timeCodec); ok {
 			if tc.milli {
 				canonical = at.Format("2006-01-02T15:04:05.000Z07:00")
