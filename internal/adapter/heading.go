@@ -1,6 +1,8 @@
 package adapter
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"tongqu/internal/fault"
@@ -23,7 +25,7 @@ func (h *Heading) lint(shape *schema.Shape) string {
 	if s == nil || s.Kind != schema.Array || len(h.Values) == 0 {
 		return "heading: of must be a repeating element below the root, with values"
 	}
-	for name := range h.Values {
+	for _, name := range slices.Sorted(maps.Keys(h.Values)) {
 		if shape.At(h.Of+"/"+name) == nil {
 			return "heading: there is no " + h.Of + "/" + name + " in the schema"
 		}
@@ -37,7 +39,8 @@ func (h *Heading) takeOff(root *wire.Node) fault.List {
 	if first == nil {
 		return nil // the schema says what is missing
 	}
-	for name, text := range h.Values {
+	for _, name := range slices.Sorted(maps.Keys(h.Values)) {
+		text := h.Values[name]
 		if c := first.Child(name); c == nil || strings.TrimSpace(c.Text) != text {
 			return fault.List{fault.New(fault.MapValue, first.Place(), "", name+" ≠ "+text).Flagged()}
 		}

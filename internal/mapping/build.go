@@ -183,7 +183,8 @@ func (s *state) group(l *lead) *wire.Node {
 // be translated.
 func (s *state) follow(l *lead) (value string, from *wire.Node, ok bool) {
 	if l.when != nil {
-		switch holds, err := s.evaluate(l.when, ""); {
+		this, _ := s.own(l)
+		switch holds, err := s.evaluate(l.when, this); {
 		case err != nil:
 			s.expressionFault(l, l.when, nil, err)
 			return "", nil, false

@@ -84,16 +84,22 @@ func (s *state) expressionFault(l *lead, e *evaluation, at *wire.Node, err error
 	s.add(fault.New(fault.MapExpression, place, "", e.Source, err).WithRule("expression").WithName(l.title), l.shared)
 }
 
+// own is a row's own value, and where it stands; nil when it is not there.
+func (s *state) own(l *lead) (this string, from *wire.Node) {
+	if l.slot < 0 {
+		return "", nil
+	}
+	if from = s.node(l.scope, l.slot); from != nil {
+		this = trim(from.Text)
+	}
+	return this, from
+}
+
 // computed follows a row with an expression.
 func (s *state) computed(l *lead) (value string, from *wire.Node, ok bool) {
-	var this string
-	if l.slot >= 0 {
-		if from = s.node(l.scope, l.slot); from != nil {
-			this = trim(from.Text)
-		}
-		if this == "" {
-			return "", nil, true // nothing to compute from
-		}
+	this, from := s.own(l)
+	if l.slot >= 0 && this == "" {
+		return "", nil, true // nothing to compute from
 	}
 	value, err := s.evaluate(l.expr, this)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 func TestComputedRows(t *testing.T) {
 	w := loadWorld(t)
 	table, err := w.loadText(t, "Shipment", shipmentTable(`
-  no: [{at: Head/no, when: 'wire("Head/no") startsWith "P"', only: decode}, {at: Head/owner, only: decode}]
+  no: [{at: Head/no, when: 'this startsWith "P"', only: decode}, {at: Head/owner, only: decode}]
   direction: {at: Head/flag, as: code(direction)}
   status: {at: Head/state, when: 'value("direction") == "export"', default: none}
   place: {expr: 'value("direction") == "import" ? wire("Head/place") : wire("/Sender/code")'}
