@@ -46,7 +46,7 @@ func (r *Request) declaration() []Reply {
 		channels = []channel{declaredDirectly, storedAtCustoms, examined, toBeInspected, letGo, cleared}
 	}
 	customs := r.text("declarationCustoms")
-	entryID := customs + "2026" + strconv.Itoa(r.rng.IntN(2)) + r.digits(9)
+	declarationNo := customs + "2026" + strconv.Itoa(r.rng.IntN(2)) + r.digits(9)
 	for _, c := range channels {
 		replies = append(replies, envelope("DEC_RESULT", func(now time.Time) map[string]any {
 			now = now.In(china).Truncate(time.Second)
@@ -57,7 +57,7 @@ func (r *Request) declaration() []Reply {
 			}
 			if c != declaredDirectly { // customs gives its number when it registers the declaration
 				names = maps.Clone(names)
-				names["entryId"] = entryID
+				names["declarationNo"] = declarationNo
 				out["answers"] = names
 			}
 			return out

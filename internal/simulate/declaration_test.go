@@ -26,7 +26,7 @@ func TestDeclarationAnswers(t *testing.T) {
 		sent := d.record(t, doc.Body)
 		require.Equal(t, http.StatusNoContent, d.deliver(t, doc.Body))
 		var said []string
-		var seqNo, entryID string
+		var seqNo, declarationNo string
 		for {
 			r := d.record(t, d.next(t))
 			status := adapter.Value(r.Root, "status")
@@ -36,15 +36,15 @@ func TestDeclarationAnswers(t *testing.T) {
 				seqNo = adapter.Value(r.Root, "answers.seqNo")
 			}
 			require.Equal(t, seqNo, adapter.Value(r.Root, "answers.seqNo"))
-			if id := adapter.Value(r.Root, "answers.entryId"); id != "" {
-				require.True(t, entryID == "" || entryID == id)
-				entryID = id
+			if id := adapter.Value(r.Root, "answers.declarationNo"); id != "" {
+				require.True(t, declarationNo == "" || declarationNo == id)
+				declarationNo = id
 			}
 			if status == "closed" || status == "rejected" {
 				break
 			}
 		}
-		require.Regexp(t, `^5141[0-9]{14}$`, entryID)
+		require.Regexp(t, `^5141[0-9]{14}$`, declarationNo)
 		seen[strings.Join(said, " ")]++
 	}
 	require.Len(t, seen, 3, "%v", seen)
