@@ -28,7 +28,7 @@ records answer, KEY=VALUE is one business key; where a service answers, they are
 values of its request, with dots between the steps of a path. A file holds one request
 or an array of them. Every query is recorded with its purpose.`,
 		Example: `  tongqu query 301001/000002 orderNo=TQ20260308001 --purpose "customer asks" --token TOKEN
-  tongqu query 305001/000001 --file checks.json --purpose "identity of buyers" --token TOKEN
+  tongqu query 305001/000001 --file checks.json --purpose "buyers of the day" --token T
   tongqu query list --status failed`,
 		Args: usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

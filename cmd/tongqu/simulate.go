@@ -33,7 +33,8 @@ func newSimulate(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate [AGENCY...]",
 		Short: "Run simulated agencies that answer what the hub delivers",
-		Long: `Simulate runs stand-ins for agencies, all of them or the ones named: ` + strings.Join(names, ", ") + `.
+		Long: `Simulate runs stand-ins for agencies, all of them or the ones named:
+` + strings.Join(names, ", ") + `.
 Each takes what the hub delivers to http://LISTEN/AGENCY in the agency's real format,
 checks it with the schemas of that format, and sends its receipts to the hub over time.
 The same seed gives the same document the same answers. A subscription names the address

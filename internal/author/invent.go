@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 	"unicode"
 
 	"tongqu/internal/schema"
@@ -122,9 +123,14 @@ func citizenForm(s string) bool {
 }
 
 // citizen invents a citizen number (GB 11643) of a division that there is not, with
-// a possible day of birth. Its check digit is right when the old one was.
+// another day of birth; one that cannot be stays as it is, for that is what is wrong
+// with the number. Its check digit is right when the old one was.
 func citizen(r *rand.Rand, old string) string {
-	body := fmt.Sprintf("99%s%04d%02d%02d%03d", alike(r, old[2:6]), 1950+r.IntN(55), 1+r.IntN(12), 1+r.IntN(28), r.IntN(1000))
+	born := fmt.Sprintf("%04d%02d%02d", 1950+r.IntN(55), 1+r.IntN(12), 1+r.IntN(28))
+	if _, err := time.Parse("20060102", old[6:14]); err != nil {
+		born = old[6:14]
+	}
+	body := fmt.Sprintf("99%s%s%03d", alike(r, old[2:6]), born, r.IntN(1000))
 	check := citizenCheck(body)
 	if right := citizenCheck(old[:17]); right != strings.ToUpper(old[17:])[0] {
 		check = "10X98765432"[(strings.IndexByte("10X98765432", check)+1)%11]
