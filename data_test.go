@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,6 +66,28 @@ func TestFieldTablesAreCurrent(t *testing.T) {
 		want, err := adapter.InsertDocs(string(readme), a.Docs())
 		require.NoError(t, err)
 		require.Equal(t, want, string(readme), "run tongqu adapter docs --write")
+	}
+}
+
+// TestEnvelopesAroundAll puts the golden declarations and orders into the envelopes of
+// the electronic port and takes them out again: nothing of them is lost.
+func TestEnvelopesAroundAll(t *testing.T) {
+	r := load(t)
+	for _, file := range []string{"customs_qp/cases/dec-export", "customs_ceb/cases/ceb311-full"} {
+		data, err := fs.ReadFile(tongqu.Files, "adapters/"+file+"/input.xml")
+		require.NoError(t, err)
+		before := r.Translate(data, "")
+		require.Empty(t, before.Records[0].Faults, file)
+		body := wire.AppendJSON(nil, before.Records[0].Root)
+		for _, envelopes := range []string{"customs_dxp/DxpMsg+", "customs_dxp/DxpMsgSv+customs_dxp/DxpMsg+"} {
+			doc, err := r.Encode(envelopes+before.Adapter+"/"+before.Message, [][]byte{body}, adapter.Transfer{ID: "1", Sender: "DXPENT0000000001", Receiver: "DXPEDCCEB0000002", At: time.Unix(0, 0)})
+			require.NoError(t, err, envelopes)
+			after := r.Translate(doc.Body, "")
+			require.Empty(t, after.Faults, envelopes)
+			require.Len(t, after.Records, 1)
+			require.Empty(t, after.Records[0].Faults, envelopes)
+			require.JSONEq(t, string(body), string(wire.AppendJSON(nil, after.Records[0].Root)), envelopes)
+		}
 	}
 }
 
