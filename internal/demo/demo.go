@@ -56,6 +56,7 @@ func New(ctx context.Context, hub *app.App, c app.Config, out io.Writer) (*Demo,
 		mux.Handle("POST /"+a.Name, one)
 		d.agencies = append(d.agencies, one)
 	}
+	mux.Handle("POST /police", &simulate.Police{})
 	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusNoContent)
@@ -156,6 +157,9 @@ func (d *Demo) Run(ctx context.Context) error {
 		return err
 	}
 	if err := d.printAnswers(ctx, rows); err != nil {
+		return err
+	}
+	if err := d.printQuestions(ctx); err != nil {
 		return err
 	}
 	return d.advise(rows)

@@ -140,6 +140,10 @@ func requireDay(t *testing.T, text string) {
 	require.Regexp(t, `(?m)^exports declared for inspection +inspection +ciq_eciq/Ciqresult +(applied|refused) `, answers)
 	require.Regexp(t, `(?m)^ +tax +tax_refund/\S+ +(paid|suspended|refused)|^a claim .* rejected`, answers)
 	require.Regexp(t, `(?m)^a claim for export tax refund +tax +tax_refund/TSHZ +(accepted|rejected) `, answers)
+	_, asked, ok := strings.Cut(text, "each question is recorded:\n\n")
+	require.True(t, ok, text)
+	require.Regexp(t, `(?m)^110105\*{8}002X +answered +(match|mismatch|no-record) +\S+$`, asked)
+	require.Regexp(t, `(?m)^110105\*{8}0021 +refused`, asked)
 	require.Regexp(t, `bin/tongqu show \S{36}\.1 --data `, text)
 }
 
