@@ -47,10 +47,12 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 	if k.awaitLeaders(ctx, topics, time.Second) != nil {
 		return nil
 	}
+	brokers := slices.Clone(k.cfg.Brokers)
+	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] }) //nolint:gosec // not a secret
 	var leaving sync.WaitGroup
 	defer leaving.Wait()
 	for ctx.Err() == nil {
-		id, err := k.member(ctx, log, group, topics, h)
+		id, err := k.member(ctx, log, brokers, group, topics, h)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -58,6 +60,9 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 		if id != "" {
 			leaving.Go(func() { k.leave(ctx, group, id) })
 		}
+		// A member always asks the first broker that takes its connection. One that
+		// hangs takes connections and answers nothing: the next is first now.
+		brokers = append(brokers[1:], brokers[0])
 		_ = backoff.Wait(ctx, joinBackoff)
 	}
 	return nil
@@ -65,14 +70,10 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 
 // member is one membership, from joining until ctx ends or a generation is not
 // to be had. It returns the id of its last generation's member, if any.
-func (k *Kafka) member(ctx context.Context, log *zap.Logger, group string, topics []string, h Handler) (id string, err error) {
+func (k *Kafka) member(ctx context.Context, log *zap.Logger, brokers []string, group string, topics []string, h Handler) (id string, err error) {
 	links := newConns()
 	d := k.dialer
 	d.DialFunc = links.dial
-	// It always asks the first broker that takes its connection. One that hangs
-	// takes connections and answers nothing, so it must not be first every time.
-	brokers := slices.Clone(k.cfg.Brokers)
-	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] }) //nolint:gosec // not a secret
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: brokers, Dialer: &d, Topics: topics,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RoundRobinGroupBalancer{}},
