@@ -51,12 +51,36 @@ type Publisher interface {
 // other error hands the same batch in again after a pause.
 type Handler func(ctx context.Context, batch []Message) error
 
+// Gap says that a group begins somewhere else in a partition than where it left off:
+// messages expired before it read them, the brokers lost messages or the group's
+// places, or the group is new.
+type Gap struct {
+	Topic     string
+	Partition int
+	// From is where the group wanted to go on, -1 when the brokers know of no place.
+	From int64
+	// To is where it goes on: the oldest message the partition still holds.
+	To int64
+	// Partitions is how many the topic has.
+	Partitions int
+}
+
+// Holds reports whether messages of a key are in the gap's partition.
+func (g *Gap) Holds(key string) bool {
+	return partitionOf([]byte(key), partitionIDs(g.Partitions)) == g.Partition
+}
+
+// GapHandler is told of a gap before the messages after it are handled. What holds
+// for Handler holds for it, too.
+type GapHandler func(ctx context.Context, g Gap) error
+
 // Subscriber receives messages.
 type Subscriber interface {
 	// Subscribe consumes the topics as a member of the group until ctx ends, then
 	// returns nil; different partitions are handled concurrently. It survives
 	// brokers that go away and come back. A new group starts at the oldest message.
-	Subscribe(ctx context.Context, group string, topics []string, h Handler) error
+	// missed may be nil: then gaps are only logged.
+	Subscribe(ctx context.Context, group string, topics []string, h Handler, missed GapHandler) error
 }
 
 // Bus is a connection to one Kafka.

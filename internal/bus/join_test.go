@@ -73,7 +73,7 @@ func TestFormerMemberLeavesTheGroup(t *testing.T) {
 				got <- m
 			}
 			return nil
-		})
+		}, nil)
 	})
 	receive := func() {
 		select {

@@ -39,7 +39,6 @@ type Kafka struct {
 	client    *kafka.Client
 	dialer    kafka.Dialer // copied per use with a DialFunc of its own
 	conns     *conns
-	balancer  kafka.Balancer
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -70,11 +69,10 @@ func New(cfg Config, log *zap.Logger) (*Kafka, error) {
 		return nil, fmt.Errorf("configuring the bus: %w", err)
 	}
 	k := &Kafka{
-		cfg:      cfg,
-		log:      log,
-		addr:     kafka.TCP(cfg.Brokers...),
-		conns:    newConns(),
-		balancer: kafka.Murmur2Balancer{Consistent: true},
+		cfg:   cfg,
+		log:   log,
+		addr:  kafka.TCP(cfg.Brokers...),
+		conns: newConns(),
 		dialer: kafka.Dialer{
 			ClientID: cfg.ClientID, Timeout: dialTimeout, TLS: tlsConfig, SASLMechanism: mechanism,
 		},

@@ -36,6 +36,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tongqu/internal/bus"
+	"tongqu/internal/bus/bustest"
 )
 
 func TestMain(m *testing.M) {
@@ -97,7 +98,7 @@ func consume(t *testing.T, k *bus.Kafka, n int) []bus.Message {
 			cancel()
 		}
 		return nil
-	})
+	}, nil)
 	require.NoError(t, err)
 	require.Len(t, distinct, n, "waited too long")
 	return all
@@ -241,7 +242,7 @@ func TestHandlerContextEndsWithTheGeneration(t *testing.T) {
 			<-ctx.Done()
 			ended <- struct{}{}
 			return ctx.Err()
-		})
+		}, nil)
 	})
 	<-busy
 	other := open(t, config(c), zaptest.NewLogger(t))
@@ -252,7 +253,7 @@ func TestHandlerContextEndsWithTheGeneration(t *testing.T) {
 				got <- m
 			}
 			return nil
-		})
+		}, nil)
 	})
 	<-ended
 	<-got
@@ -310,26 +311,89 @@ func TestExpiredMessagesAreSkippedAndLogged(t *testing.T) {
 	require.NoError(t, k.Publish(t.Context(), messages(0, 10, 1)))
 	consume(t, k, 10)
 	require.NoError(t, k.Publish(t.Context(), messages(10, 20, 1)))
-
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
-	require.NoError(t, err)
-	defer cl.Close()
-	req := kmsg.NewPtrDeleteRecordsRequest()
-	rt := kmsg.NewDeleteRecordsRequestTopic()
-	rt.Topic = "t"
-	rp := kmsg.NewDeleteRecordsRequestTopicPartition()
-	rp.Offset = 15
-	rt.Partitions = append(rt.Partitions, rp)
-	req.Topics = append(req.Topics, rt)
-	_, err = req.RequestWith(t.Context(), cl)
-	require.NoError(t, err)
-
+	bustest.Expire(t, c.ListenAddrs(), "t", map[int]int64{0: 15})
 	got := consume(t, k, 5)
 	require.EqualValues(t, 15, got[0].Offset)
 	require.Equal(t, 1, logs.FilterMessageSnippet("expired").Len())
 	lag, err := k.Lag(t.Context(), "never", []string{"t"})
 	require.NoError(t, err)
 	require.EqualValues(t, 5, lag["t"], "what expired does not count")
+}
+
+// TestGapsAreTold has a group that is new, then one whose messages expired, then one
+// for which nothing is left. Each time it hears of the gap, until it takes it, and
+// before the messages that follow.
+func TestGapsAreTold(t *testing.T) {
+	c := broker(t, kfake.SeedTopics(1, "t"))
+	k := open(t, config(c), zaptest.NewLogger(t))
+	// heard is what the group gets, up to a gap and n messages.
+	heard := func(n int) []any {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var all []any
+		refused := false
+		missed := func(_ context.Context, g bus.Gap) error {
+			if !refused {
+				refused = true
+				return errors.New("not yet")
+			}
+			all = append(all, g)
+			if n == 0 {
+				cancel()
+			}
+			return nil
+		}
+		err := k.Subscribe(ctx, "g", []string{"t"}, func(_ context.Context, batch []bus.Message) error {
+			for _, m := range batch {
+				all = append(all, m.Offset)
+			}
+			if len(all) > n {
+				cancel()
+			}
+			return nil
+		}, missed)
+		require.NoError(t, err)
+		return all
+	}
+	gap := func(from, to int64) bus.Gap { return bus.Gap{Topic: "t", From: from, To: to, Partitions: 1} }
+
+	require.NoError(t, k.Publish(t.Context(), messages(0, 3, 1)))
+	require.Equal(t, []any{gap(-1, 0), int64(0), int64(1), int64(2)}, heard(3))
+	require.NoError(t, k.Publish(t.Context(), messages(3, 8, 1)))
+	bustest.Expire(t, c.ListenAddrs(), "t", map[int]int64{0: 6})
+	require.Equal(t, []any{gap(3, 6), int64(6), int64(7)}, heard(2))
+	require.NoError(t, k.Publish(t.Context(), messages(8, 10, 1)))
+	bustest.Expire(t, c.ListenAddrs(), "t", map[int]int64{0: 10})
+	require.Equal(t, []any{gap(8, 10)}, heard(0), "though no message follows")
+}
+
+// TestNewGroupKeepsItsPlace stops a group that was told where it begins before it
+// handled anything. What expires then is a gap.
+func TestNewGroupKeepsItsPlace(t *testing.T) {
+	c := broker(t, kfake.SeedTopics(1, "t"))
+	k := open(t, config(c), zaptest.NewLogger(t))
+	require.NoError(t, k.Publish(t.Context(), messages(0, 5, 1)))
+	gaps := make(chan bus.Gap, 10)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, k.Subscribe(ctx, "g", []string{"t"}, func(ctx context.Context, _ []bus.Message) error {
+		cancel()
+		return ctx.Err()
+	}, func(_ context.Context, g bus.Gap) error {
+		gaps <- g
+		return nil
+	}))
+	require.EqualValues(t, -1, (<-gaps).From)
+	bustest.Expire(t, c.ListenAddrs(), "t", map[int]int64{0: 5})
+	ctx, cancel = context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, k.Subscribe(ctx, "g", []string{"t"}, nil, func(_ context.Context, g bus.Gap) error {
+		gaps <- g
+		cancel()
+		return nil
+	}))
+	require.Equal(t, bus.Gap{Topic: "t", From: 0, To: 5, Partitions: 1}, <-gaps)
 }
 
 func TestMovedLeadersAreFollowed(t *testing.T) {
@@ -347,7 +411,7 @@ func TestMovedLeadersAreFollowed(t *testing.T) {
 				got <- m
 			}
 			return nil
-		})
+		}, nil)
 	})
 	seen := map[string]bool{}
 	await := func(n int) {
@@ -381,7 +445,7 @@ func TestCloseEndsCallsWithoutABroker(t *testing.T) {
 	k, err := bus.New(cfg, zap.NewNop())
 	require.NoError(t, err)
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = k.Subscribe(context.Background(), "g", []string{"t"}, nil) })
+	wg.Go(func() { _ = k.Subscribe(context.Background(), "g", []string{"t"}, nil, nil) })
 	wg.Go(func() { _ = k.Publish(context.Background(), messages(0, 1, 1)) })
 	wg.Go(func() { _ = k.Ready(context.Background()) })
 	wg.Go(func() { _ = k.EnsureTopics(context.Background(), []string{"t"}) })

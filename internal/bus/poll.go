@@ -92,8 +92,9 @@ func (c *consumer) byLeader(ctx context.Context) (map[int32][]*partition, error)
 		if p.id >= len(t.Partitions) {
 			return nil, fmt.Errorf("topic %s partition %d: %w", p.topic, p.id, kafka.UnknownTopicOrPartition)
 		}
+		p.of = len(t.Partitions)
 		if p.offset < 0 {
-			if p.offset, err = c.firstOffset(ctx, p); err != nil {
+			if err := c.begin(ctx, p); err != nil {
 				return nil, err
 			}
 		}
@@ -101,6 +102,18 @@ func (c *consumer) byLeader(ctx context.Context) (map[int32][]*partition, error)
 		leaders[leader] = append(leaders[leader], p)
 	}
 	return leaders, nil
+}
+
+// begin lets a partition begin at its oldest message and tells its worker, that
+// has to be without work.
+func (c *consumer) begin(ctx context.Context, p *partition) error {
+	first, err := c.firstOffset(ctx, p)
+	if err != nil {
+		return err
+	}
+	p.next <- fetched{gap: &Gap{Topic: p.topic, Partition: p.id, From: max(p.offset, -1), To: first, Partitions: p.of}}
+	p.offset = first
+	return nil
 }
 
 func (c *consumer) firstOffset(ctx context.Context, p *partition) (int64, error) {
@@ -212,14 +225,7 @@ func (c *consumer) accept(ctx context.Context, p *partition, r *fetch.ResponsePa
 	switch code := kafka.Error(r.ErrorCode); code {
 	case 0:
 	case kafka.OffsetOutOfRange:
-		first, err := c.firstOffset(ctx, p)
-		if err != nil {
-			return false, err
-		}
-		c.log.Error("messages expired before the group read them, or the brokers lost them; going on at the oldest",
-			zap.String("topic", p.topic), zap.Int("partition", p.id), zap.Int64("wanted", p.offset), zap.Int64("oldest", first))
-		p.offset = first
-		return false, nil
+		return true, c.begin(ctx, p)
 	default:
 		return false, code
 	}
@@ -229,7 +235,7 @@ func (c *consumer) accept(ctx context.Context, p *partition, r *fetch.ResponsePa
 		p.good = time.Now()
 	}
 	if len(messages) > 0 {
-		p.next <- messages
+		p.next <- fetched{messages: messages}
 	}
 	return len(messages) > 0, err
 }

@@ -122,18 +122,14 @@ func (k *Kafka) lanes(ctx context.Context, batch []Message) ([]*lane, error) {
 	targets := make(map[string]target, len(layout))
 	for _, t := range layout {
 		n := len(t.Partitions)
-		ids := make([]int, n)
-		for p := range ids {
-			ids[p] = p
-		}
-		targets[t.Name] = target{ids: ids, lanes: make([]*lane, n)}
+		targets[t.Name] = target{ids: partitionIDs(n), lanes: make([]*lane, n)}
 	}
 	var all []*lane
 	var key []byte
 	for i := range batch {
 		t := targets[batch[i].Topic]
 		key = append(key[:0], batch[i].Key...)
-		p := k.balancer.Balance(kafka.Message{Key: key}, t.ids...)
+		p := partitionOf(key, t.ids)
 		if t.lanes[p] == nil {
 			t.lanes[p] = &lane{topic: batch[i].Topic, partition: int32(p)} //nolint:gosec // a partition id
 			all = append(all, t.lanes[p])
@@ -141,6 +137,20 @@ func (k *Kafka) lanes(ctx context.Context, batch []Message) ([]*lane, error) {
 		t.lanes[p].indexes = append(t.lanes[p].indexes, int32(i))
 	}
 	return all, nil
+}
+
+// partitionIDs are the ids of n partitions, from 0 on.
+func partitionIDs(n int) []int {
+	ids := make([]int, n)
+	for p := range ids {
+		ids[p] = p
+	}
+	return ids
+}
+
+// partitionOf is the partition of a key among ids, as Java's clients choose it.
+func partitionOf(key []byte, ids []int) int {
+	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: key}, ids...)
 }
 
 // send sends the lanes, one request a leader at a time, until all is

@@ -32,9 +32,9 @@ const (
 //
 // Offsets are committed in the background at least CommitInterval apart, and
 // whenever the member gives its partitions away. A message that expired before
-// the group read it is skipped and logged. Topics that do not exist yet are
-// waited for.
-func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h Handler) error {
+// the group read it is skipped, and missed is told. Topics that do not exist yet
+// are waited for.
+func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h Handler, missed GapHandler) error {
 	if group == "" || len(topics) == 0 {
 		return errors.New("subscribing: a group and at least one topic are needed")
 	}
@@ -49,10 +49,11 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 	}
 	brokers := slices.Clone(k.cfg.Brokers)
 	rand.Shuffle(len(brokers), func(i, j int) { brokers[i], brokers[j] = brokers[j], brokers[i] }) //nolint:gosec // not a secret
+	work := func(gen *kafka.Generation) *consumer { return newConsumer(k, gen, log, h, missed) }
 	var leaving sync.WaitGroup
 	defer leaving.Wait()
 	for ctx.Err() == nil {
-		id, err := k.member(ctx, log, brokers, group, topics, h)
+		id, err := k.member(ctx, log, brokers, group, topics, work)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -69,8 +70,11 @@ func (k *Kafka) Subscribe(ctx context.Context, group string, topics []string, h 
 }
 
 // member is one membership, from joining until ctx ends or a generation is not
-// to be had. It returns the id of its last generation's member, if any.
-func (k *Kafka) member(ctx context.Context, log *zap.Logger, brokers []string, group string, topics []string, h Handler) (id string, err error) {
+// to be had. work makes the consumer of a generation. It returns the id of its last
+// generation's member, if any.
+func (k *Kafka) member(ctx context.Context, log *zap.Logger, brokers []string, group string, topics []string,
+	work func(*kafka.Generation) *consumer,
+) (id string, err error) {
 	links := newConns()
 	d := k.dialer
 	d.DialFunc = links.dial
@@ -100,8 +104,7 @@ func (k *Kafka) member(ctx context.Context, log *zap.Logger, brokers []string, g
 		over := make(chan struct{})
 		gen.Start(func(genCtx context.Context) {
 			defer close(over)
-			c := newConsumer(k, gen, log, h)
-			if err := c.run(ctx, genCtx); err != nil {
+			if err := work(gen).run(ctx, genCtx); err != nil {
 				log.Warn("giving up a generation", zap.Int32("generation", gen.ID), zap.Error(err))
 			}
 		})
@@ -154,6 +157,7 @@ type consumer struct {
 	gen     *kafka.Generation
 	log     *zap.Logger
 	handler Handler
+	missed  GapHandler // may be nil
 	parts   []*partition
 	offsets offsets
 }
@@ -163,21 +167,32 @@ type consumer struct {
 type partition struct {
 	topic string
 	id    int
-	next  chan []Message // at most one batch
+	next  chan fetched // at most one
 	// taken tells the poller of the partition's leader, whichever that is now,
 	// that there is room.
 	taken atomic.Pointer[chan struct{}]
 
 	// The poller's own.
 	offset int64     // of the next message to fetch
+	of     int       // how many partitions the topic has
 	good   time.Time // when it last gave messages or had none
 }
 
-func newConsumer(k *Kafka, gen *kafka.Generation, log *zap.Logger, h Handler) *consumer {
-	c := &consumer{k: k, gen: gen, log: log, handler: h, offsets: newOffsets()}
+// fetched is what the poller hands to a partition's worker: messages, or that some
+// are missing.
+type fetched struct {
+	messages []Message
+	gap      *Gap
+}
+
+func newConsumer(k *Kafka, gen *kafka.Generation, log *zap.Logger, h Handler, missed GapHandler) *consumer {
+	c := &consumer{k: k, gen: gen, log: log, handler: h, missed: missed, offsets: newOffsets()}
 	for topic, assigned := range gen.Assignments {
 		for _, a := range assigned {
-			c.parts = append(c.parts, &partition{topic: topic, id: a.ID, offset: a.Offset, next: make(chan []Message, 1)})
+			p := &partition{topic: topic, id: a.ID, offset: a.Offset, next: make(chan fetched, 1)}
+			taken := make(chan struct{}, 1)
+			p.taken.Store(&taken)
+			c.parts = append(c.parts, p)
 		}
 	}
 	return c
@@ -225,27 +240,52 @@ func (c *consumer) work(ctx context.Context, p *partition) {
 		select {
 		case <-ctx.Done():
 			return
-		case fetched := <-p.next:
+		case f := <-p.next:
 			select {
 			case *p.taken.Load() <- struct{}{}:
 			default:
 			}
-			for len(fetched) > 0 {
-				n := min(len(fetched), c.k.cfg.BatchMessages)
-				if !c.handle(ctx, p, fetched[:n:n]) {
+			if f.gap != nil {
+				if !c.miss(ctx, f.gap) {
 					return
 				}
-				c.offsets.set(p.topic, p.id, fetched[n-1].Offset+1)
-				fetched = fetched[n:]
+				c.offsets.set(p.topic, p.id, f.gap.To)
+			}
+			for rest := f.messages; len(rest) > 0; {
+				n := min(len(rest), c.k.cfg.BatchMessages)
+				if !c.handle(ctx, p, rest[:n:n]) {
+					return
+				}
+				c.offsets.set(p.topic, p.id, rest[n-1].Offset+1)
+				rest = rest[n:]
 			}
 		}
 	}
 }
 
+// miss tells the handler of a gap until it has done with it; false when ctx ended first.
+func (c *consumer) miss(ctx context.Context, g *Gap) bool {
+	log := c.log.WithLazy(zap.String("topic", g.Topic), zap.Int("partition", g.Partition), zap.Int64("from", g.From), zap.Int64("to", g.To))
+	if c.missed == nil {
+		if g.From >= 0 {
+			log.Error("messages expired before the group read them, or the brokers lost them; going on at the oldest")
+		}
+		return true
+	}
+	return persist(ctx, log, "a gap is not handled and comes again", func() error { return c.missed(ctx, *g) })
+}
+
 // handle gives the batch to the handler until it takes it; false when ctx ended first.
 func (c *consumer) handle(ctx context.Context, p *partition, batch []Message) bool {
+	log := c.log.WithLazy(zap.String("topic", p.topic), zap.Int("partition", p.id),
+		zap.Int64("offset", batch[0].Offset), zap.Int("messages", len(batch)))
+	return persist(ctx, log, "a batch is not handled and comes again", func() error { return c.handler(ctx, batch) })
+}
+
+// persist calls until the call succeeds; false when ctx ended first.
+func persist(ctx context.Context, log *zap.Logger, failed string, call func() error) bool {
 	for attempt := 0; ; attempt++ {
-		err := safely(ctx, c.handler, batch)
+		err := safely(call)
 		if err == nil {
 			return true
 		}
@@ -253,23 +293,21 @@ func (c *consumer) handle(ctx context.Context, p *partition, batch []Message) bo
 			return false
 		}
 		wait := backoff.Delay(attempt, 200*time.Millisecond, 10*time.Second, rand.Float64)
-		c.log.Warn("a batch is not handled and comes again",
-			zap.String("topic", p.topic), zap.Int("partition", p.id), zap.Int64("offset", batch[0].Offset),
-			zap.Int("messages", len(batch)), zap.Int("attempt", attempt+1), zap.Duration("wait", wait), zap.Error(err))
+		log.Warn(failed, zap.Int("attempt", attempt+1), zap.Duration("wait", wait), zap.Error(err))
 		if backoff.Wait(ctx, wait) != nil {
 			return false
 		}
 	}
 }
 
-// safely turns a panic of the handler into an error.
-func safely(ctx context.Context, h Handler, batch []Message) (err error) {
+// safely turns a panic of a handler into an error.
+func safely(call func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("handling a batch: panic: %v\n%s", r, debug.Stack())
+			err = fmt.Errorf("handling messages: panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	return h(ctx, batch)
+	return call()
 }
 
 // commit commits what was handled, at least CommitInterval apart, and a last

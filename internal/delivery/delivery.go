@@ -191,7 +191,7 @@ func (d *Delivery) worker(subscription string) (*worker, bool) {
 // consume subscribes for a worker, again when the bus gives up before ctx ends.
 func (d *Delivery) consume(ctx context.Context, w *worker) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
-		err := d.rooms.Bus.Subscribe(ctx, Group(w.subscription.ID), w.subscription.Topics(), w.handle)
+		err := d.rooms.Bus.Subscribe(ctx, Group(w.subscription.ID), w.subscription.Topics(), w.handle, w.missed)
 		if err == nil || ctx.Err() != nil {
 			return
 		}

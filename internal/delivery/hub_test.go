@@ -115,6 +115,12 @@ func encodeXML(format string, bodies [][]byte, _ adapter.Transfer) (adapter.Enco
 // order records an order and returns the message that carries it.
 func (h *hub) order(tb testing.TB, orderNo string) bus.Message {
 	tb.Helper()
+	return h.orderOf(tb, orderNo, orderNo)
+}
+
+// orderOf records an order under a key.
+func (h *hub) orderOf(tb testing.TB, key, orderNo string) bus.Message {
+	tb.Helper()
 	h.records++
 	id, err := record.NewDocumentID()
 	require.NoError(tb, err)
@@ -124,7 +130,7 @@ func (h *hub) order(tb testing.TB, orderNo string) bus.Message {
 		Document: store.Document{ID: id, Agency: "platform", Door: "http", ReceivedAt: at, SHA256: sha256.Sum256([]byte(id)), Size: len(body), Body: body},
 		Records: []record.Record{{
 			ID: record.ID(id, 1), DocumentID: id, Index: 1, Type: orderType, Agency: "platform", Status: record.Accepted, Action: record.Create,
-			Keys: []record.Key{{Name: "order", Value: orderNo}}, ReceivedAt: at, Body: body,
+			Keys: []record.Key{{Name: "order", Value: key}}, ReceivedAt: at, Body: body,
 		}},
 	}
 	require.NoError(tb, h.store.Record(tb.Context(), &e))

@@ -20,6 +20,13 @@ import (
 // newBus starts a broker and returns the bus on it, with the topics of orders.
 func newBus(t *testing.T) *bus.Kafka {
 	t.Helper()
+	k, _ := newBroker(t)
+	return k
+}
+
+// newBroker returns the broker, too.
+func newBroker(t *testing.T) (*bus.Kafka, *embedded.Broker) {
+	t.Helper()
 	broker, err := embedded.Start(embedded.Config{Dir: t.TempDir()}, zap.NewNop())
 	require.NoError(t, err)
 	config := broker.BusConfig()
@@ -31,7 +38,7 @@ func newBus(t *testing.T) *bus.Kafka {
 		require.NoError(t, broker.Close())
 	})
 	require.NoError(t, k.EnsureTopics(t.Context(), []string{"tongqu.trade.order"}))
-	return k
+	return k, broker
 }
 
 func onBus(k *bus.Kafka) func(*Rooms, *Settings) {

@@ -172,6 +172,20 @@ var scenarios = []scenario{
 		s.Ledger.Answer(func(string) int { return http.StatusOK })
 		s.Recovered()
 	}},
+	{name: "subscriber-away-too-long", what: "a subscriber is away until Kafka no longer holds what it missed", short: true, run: func(s *Site) {
+		s.Ledger.Answer(func(subscription string) int {
+			if subscription == "one" {
+				return http.StatusServiceUnavailable
+			}
+			return http.StatusOK
+		})
+		s.Intake(500)
+		s.Delivered("many", "xml")
+		s.Kafka.Expire(s, "tongqu.trade.order")
+		s.Intake(100)
+		s.Ledger.Answer(func(string) int { return http.StatusOK })
+		s.Recovered()
+	}},
 	{name: "rolling-upgrade", what: "hubs of the version before the last migration are replaced one by one", crashes: 3, prepare: downgrade, run: func(s *Site) {
 		for _, h := range s.Hubs {
 			h.Stop(s)

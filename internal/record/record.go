@@ -124,11 +124,16 @@ func (r *Record) Identity() (Key, bool) {
 	return r.Keys[0], true
 }
 
+const topicPrefix = "tongqu."
+
 // Topic is the Kafka topic of a canonical type: "tongqu." and the type without
 // its version ("trade.order.v1" → "tongqu.trade.order").
 func Topic(canonicalType string) string {
-	return "tongqu." + Family(canonicalType)
+	return topicPrefix + Family(canonicalType)
 }
+
+// FamilyOf is the canonical type, without its version, of a topic: "tongqu.trade.order" → "trade.order".
+func FamilyOf(topic string) string { return strings.TrimPrefix(topic, topicPrefix) }
 
 // Family is a canonical type without its version: "trade.order.v1" → "trade.order".
 func Family(canonicalType string) string {

@@ -36,10 +36,17 @@ const (
 	sourceRoot  = "/agencies/"
 )
 
-// ToMessage returns the message that carries r: its topic is the type's, its
-// key the identity key's value, or the record id when r has no keys.
+// Key is the key of the message that carries r: the identity key's value, or the
+// record id when r has no keys.
+func Key(r *record.Record) string {
+	if identity, ok := r.Identity(); ok {
+		return identity.Value
+	}
+	return r.ID
+}
+
+// ToMessage returns the message that carries r, in the type's topic.
 func ToMessage(r *record.Record) bus.Message {
-	key := r.ID
 	headers := make([]bus.Header, 0, 12)
 	add := func(k, v string) { headers = append(headers, bus.Header{Key: k, Value: v}) }
 	add(HeaderContentType, contentType)
@@ -48,7 +55,6 @@ func ToMessage(r *record.Record) bus.Message {
 	add(HeaderType, r.Type)
 	add(HeaderSource, sourceRoot+url.PathEscape(r.Agency))
 	if identity, ok := r.Identity(); ok {
-		key = identity.Value
 		add(HeaderSubject, identity.Value)
 		add(HeaderKeyName, identity.Name)
 	}
@@ -59,7 +65,7 @@ func ToMessage(r *record.Record) bus.Message {
 		add(HeaderVersion, r.Version.Format(time.RFC3339Nano))
 	}
 	add(HeaderSeq, strconv.FormatInt(r.Seq, 10))
-	return bus.Message{Topic: record.Topic(r.Type), Key: key, Value: r.Body, Headers: headers}
+	return bus.Message{Topic: record.Topic(r.Type), Key: Key(r), Value: r.Body, Headers: headers}
 }
 
 // byReference takes the body out of a message that is too large and says where

@@ -187,7 +187,7 @@ func receive(t *testing.T, k *bus.Kafka, n int) []record.Record {
 			cancel()
 		}
 		return nil
-	})
+	}, nil)
 	require.NoError(t, err)
 	require.NoError(t, wrong)
 	require.Len(t, got, n)

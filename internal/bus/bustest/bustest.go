@@ -51,6 +51,7 @@ func Run(t *testing.T, start func(t *testing.T) Broker) {
 		{"blocked handler", blockedHandler},
 		{"stop during a handler", stopDuringHandler},
 		{"lag", lag},
+		{"expired messages are told", gaps},
 	}
 	t.Run("together", func(t *testing.T) {
 		for _, tt := range tests {
@@ -198,7 +199,7 @@ func subscribe(t *testing.T, k *bus.Kafka, group string, topics []string, h bus.
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- k.Subscribe(ctx, group, topics, h) }()
+	go func() { ended <- k.Subscribe(ctx, group, topics, h, nil) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		select {

@@ -117,8 +117,8 @@ func odd(t *testing.T, b Broker) {
 	require.NoError(t, k.EnsureTopics(t.Context(), []string{name}), "what is there is left alone")
 	require.Error(t, k.Publish(t.Context(), numbered(name+".missing", 0, 1, 1)))
 	require.NoError(t, k.Ready(t.Context()), "publishing made no topic of its own")
-	require.Error(t, k.Subscribe(t.Context(), "", []string{name}, newSink().take))
-	require.Error(t, k.Subscribe(t.Context(), "g", nil, newSink().take))
+	require.Error(t, k.Subscribe(t.Context(), "", []string{name}, newSink().take, nil))
+	require.Error(t, k.Subscribe(t.Context(), "g", nil, newSink().take, nil))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -126,7 +126,7 @@ func odd(t *testing.T, b Broker) {
 	require.NoError(t, k.Close())
 	require.ErrorIs(t, k.Publish(t.Context(), numbered(name, 0, 1, 1)), bus.ErrClosed)
 	require.ErrorIs(t, k.Ready(t.Context()), bus.ErrClosed)
-	require.ErrorIs(t, k.Subscribe(t.Context(), "g", []string{name}, newSink().take), bus.ErrClosed)
+	require.ErrorIs(t, k.Subscribe(t.Context(), "g", []string{name}, newSink().take, nil), bus.ErrClosed)
 	require.NoError(t, k.Close(), "twice")
 }
 

@@ -107,7 +107,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			default:
 			}
 			return nil
-		})
+		}, nil)
 	}()
 	batch := records(topics, 500)
 	await := func(n int64) {

@@ -92,7 +92,7 @@ func receive(t *testing.T, k *bus.Kafka, group string, want map[string]bool) map
 			cancel()
 		}
 		return nil
-	}))
+	}, nil))
 	return got
 }
 
@@ -151,7 +151,7 @@ func runUntilKilled(t *testing.T, dir string) {
 		_ = k.Subscribe(t.Context(), "group", crashTopics, func(_ context.Context, batch []bus.Message) error {
 			write("handled", batch)
 			return nil
-		})
+		}, nil)
 	}()
 	for i := 0; ; i++ {
 		batch := make([]bus.Message, 40)

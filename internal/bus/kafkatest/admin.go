@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tongqu/internal/bus"
+	"tongqu/internal/bus/bustest"
 )
 
 // requestTimeout bounds one question to a broker.
@@ -188,6 +189,7 @@ func (c *Cluster) await(tb testing.TB, what string, ask func(ctx context.Context
 // knows them.
 func (c *Cluster) DeleteTopics(tb testing.TB, prefix string) {
 	tb.Helper()
+	clear(c.expired)
 	c.await(tb, "topics are gone", func(ctx context.Context) error {
 		res, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, c.admin)
 		if err != nil {
@@ -213,6 +215,18 @@ func (c *Cluster) DeleteTopics(tb testing.TB, prefix string) {
 	c.awaitInSync(tb)
 }
 
+// Expire deletes all messages of a topic, as retention does; Messages remembers them.
+func (c *Cluster) Expire(tb testing.TB, topic string) {
+	tb.Helper()
+	all := c.Messages(tb, topic)
+	before := map[int]int64{}
+	for i := range all {
+		before[all[i].Partition] = max(before[all[i].Partition], all[i].Offset+1)
+	}
+	bustest.Expire(tb, c.Addrs(Plain), topic, before)
+	c.expired[topic] = all
+}
+
 // Messages returns all messages of a topic, those of a partition in order.
 func (c *Cluster) Messages(tb testing.TB, topic string) []bus.Message {
 	tb.Helper()
@@ -225,7 +239,11 @@ func (c *Cluster) Messages(tb testing.TB, topic string) []bus.Message {
 	defer reader.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
+	all := slices.Clone(c.expired[topic])
 	at := map[int32]int64{}
+	for i := range all {
+		at[int32(all[i].Partition)] = all[i].Offset + 1 //nolint:gosec // a partition id
+	}
 	behind := func() bool {
 		for p, end := range ends {
 			if at[p] < end {
@@ -234,7 +252,6 @@ func (c *Cluster) Messages(tb testing.TB, topic string) []bus.Message {
 		}
 		return false
 	}
-	var all []bus.Message
 	for behind() {
 		fetched := reader.PollFetches(ctx)
 		require.NoError(tb, ctx.Err(), "reading %s", topic)

@@ -41,7 +41,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 					default:
 					}
 					return nil
-				})
+				}, nil)
 			}()
 			sent := 0
 			send := func() {

@@ -65,6 +65,8 @@ type Cluster struct {
 	tools  string // class path
 	admin  *kgo.Client
 	nodes  []*node
+	// expired are the messages that Expire deleted, by topic.
+	expired map[string][]bus.Message
 }
 
 // node is one broker; its id is its place plus one.
@@ -83,7 +85,7 @@ func Start(tb testing.TB, brokers int, via ...Via) *Cluster {
 	if os.Getenv("TONGQU_CLUSTER") != "required" {
 		tb.Skip("TONGQU_CLUSTER=required runs Apache Kafka")
 	}
-	c := &Cluster{dir: tb.TempDir(), via: via}
+	c := &Cluster{dir: tb.TempDir(), via: via, expired: map[string][]bus.Message{}}
 	all := slices.Clone(listeners)
 	for _, v := range via {
 		all = append(all, v.Name)

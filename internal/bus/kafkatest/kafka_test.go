@@ -212,7 +212,7 @@ func receive(t *testing.T, k *bus.Kafka, topic string, n int) []bus.Message {
 			cancel()
 		}
 		return nil
-	}))
+	}, nil))
 	require.Len(t, all, n, "waited too long, or some came twice")
 	return all
 }

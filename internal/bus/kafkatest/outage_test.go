@@ -180,7 +180,7 @@ func (l *load) join(t *testing.T, h bus.Handler) (leave func()) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = k.Subscribe(ctx, l.topic, []string{l.topic}, h) })
+	wg.Go(func() { _ = k.Subscribe(ctx, l.topic, []string{l.topic}, h, nil) })
 	leave = sync.OnceFunc(func() {
 		cancel()
 		wg.Wait()
