@@ -5,11 +5,9 @@ BIN     := bin
 LINT    := $(BIN)/golangci-lint
 LINT_V  := v2.15.0
 DATA    ?= data
-# The race detector needs a C compiler; without one the tests run without it.
-RACE    := $(if $(shell command -v gcc cc clang 2>/dev/null),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle test-crash test-cluster test-faults test-restore fuzz bench bench-servers lint fmt docs check-docs check-deploy clean ci
+.PHONY: help build run test test-race test-oracle test-crash test-cluster test-faults test-restore fuzz bench bench-servers lint fmt docs check-docs check-deploy clean ci
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -20,8 +18,11 @@ build: ## build ./bin/tongqu
 run: build ## start the hub with demo agencies and watch a small day of documents (Ctrl-C ends it)
 	$(BIN)/tongqu serve --demo --data $(DATA)
 
-test: ## all tests that need only Go, with the race detector
-	$(GO) test $(RACE) -shuffle=on -timeout 15m ./...
+test: ## all tests that need only Go
+	$(GO) test -shuffle=on -timeout 15m ./...
+
+test-race: ## the same with the race detector (needs a C compiler)
+	$(GO) test -race -shuffle=on -timeout 30m ./...
 
 test-oracle: ## our verdicts against xmllint's (needs xmllint; TONGQU_FORMATS names a folder with the official XSDs and samples)
 	TONGQU_ORACLE=required $(GO) test -count=1 -timeout 20m -run 'Verdicts|Official|Formats' ./internal/schema ./internal/wire .
@@ -47,9 +48,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s)
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
-BENCH ?= loads
+BENCH ?= loads codec
 BENCHFLAGS ?=
-bench: build ## measure the whole way, HTTP to delivered; prints tables (BENCH="loads drain growth", BENCHFLAGS="-duration 30s")
+bench: build ## measure the whole way, HTTP to delivered, and each adapter; prints tables (BENCH="loads drain growth codec", BENCHFLAGS="-duration 30s")
 	$(GO) run ./cmd/tongqu-bench $(BENCHFLAGS) $(BENCH)
 
 bench-servers: ## the same and scale on PostgreSQL and three Kafka brokers that it starts (BENCH="loads scale drain growth")

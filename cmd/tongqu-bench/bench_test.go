@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tongqu"
 	"tongqu/internal/bus/kafkatest"
 	"tongqu/internal/store/postgres/pgtest"
 )
@@ -66,8 +68,10 @@ func TestMeasuring(t *testing.T) {
 	s.numbers.Store(given.numbers.Load())
 	small(s)
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), &out, s, []string{"loads", "drain", "growth"}))
-	require.Len(t, rows(out.String()), 1+1+1, "%s", &out)
+	require.NoError(t, run(t.Context(), &out, s, []string{"loads", "drain", "growth", "codec"}))
+	adapters, err := fs.Glob(tongqu.Files, "adapters/*/adapter.yaml")
+	require.NoError(t, err)
+	require.Len(t, rows(out.String()), 1+1+1+len(adapters), "%s", &out)
 	require.NotContains(t, out.String(), "| 0 |")
 	t.Log("\n" + out.String())
 	left, err := os.ReadDir(s.dir)

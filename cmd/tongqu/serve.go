@@ -84,7 +84,7 @@ func reloadOnHangup(ctx context.Context, hub *app.App) func() {
 			case <-ctx.Done():
 				return
 			case <-hangup:
-				_ = hub.Reload(ctx)
+				hub.TryReload(ctx)
 			}
 		}
 	}()

@@ -75,6 +75,12 @@ func (a *App) Reload(ctx context.Context) error {
 	defer a.reloads.one.Unlock()
 	err := a.reload(ctx)
 	a.reloads.settle(err)
+	return err
+}
+
+// TryReload reloads and tells the log when it cannot: nobody waits for the outcome.
+func (a *App) TryReload(ctx context.Context) {
+	err := a.Reload(ctx)
 	if problems, ok := errors.AsType[conf.Problems](err); ok {
 		for _, p := range problems {
 			a.log.Error("not reloaded: the earlier data stay in force", zap.Stringer("problem", p))
@@ -82,7 +88,6 @@ func (a *App) Reload(ctx context.Context) error {
 	} else if err != nil {
 		a.log.Error("not reloaded: the earlier data stay in force", zap.Error(err))
 	}
-	return err
 }
 
 func (a *App) reload(ctx context.Context) error {
@@ -182,7 +187,7 @@ func (a *App) watch(ctx context.Context) error {
 		now := fingerprint(dir)
 		if now != applied && now == previous {
 			applied = now
-			_ = a.Reload(ctx) // told in the log, the metrics and /readyz
+			a.TryReload(ctx)
 		}
 		previous = now
 	}

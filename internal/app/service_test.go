@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,14 +41,20 @@ func person(name, number string) string {
 }
 
 // policed is a hub that asks the handler for identities as the settings say.
-func policed(t *testing.T, h http.Handler, settings string, log *zap.Logger) *hub {
+func policed(t *testing.T, h http.Handler, settings string, logger *zap.Logger) *hub {
 	t.Helper()
 	door := httptest.NewServer(h)
 	t.Cleanup(door.Close)
+	return policedAt(t, door.URL, settings, logger)
+}
+
+// policedAt is one whose police are at an address.
+func policedAt(t *testing.T, address, settings string, logger *zap.Logger) *hub {
+	t.Helper()
 	data := t.TempDir()
 	override(t, data, "config/agencies/shop.yaml", "code: shop\ntitle: {zh: 测试商城, en: Test shop}\nkind: platform\ntokens: [{id: t, sha256: "+hash(taxToken)+"}]\nqueries: [305001/000001]\n")
-	override(t, data, "config/agencies/police.yaml", "code: police\ntitle: {zh: 测试公安, en: Test police}\nkind: police\nservices:\n  - {resource: 305001/000001, url: \""+door.URL+"/nciic\", "+settings+"}\n")
-	return startLogged(t, data, log, nil)
+	override(t, data, "config/agencies/police.yaml", "code: police\ntitle: {zh: 测试公安, en: Test police}\nkind: police\nservices:\n  - {resource: 305001/000001, url: \""+address+"/nciic\", "+settings+"}\n")
+	return startLogged(t, data, logger, nil)
 }
 
 const nciic = "request: police_id/NciicCheck+police_id/CheckConditions, sender: " + simulate.PoliceLicence
@@ -194,6 +201,31 @@ func TestPoliceFail(t *testing.T) {
 		require.NotContains(t, where, "19900307")
 		require.NotContains(t, where, simulate.PoliceLicence)
 	}
+}
+
+// The police have a certificate of their own authority. A hub that was not told of it
+// asks nobody.
+func TestPoliceByHTTPS(t *testing.T) {
+	var calls atomic.Int64
+	door := httptest.NewUnstartedServer(&simulate.Police{Calls: func(int) { calls.Add(1) }})
+	door.Config.ErrorLog = zap.NewStdLog(zap.NewNop()) // it complains of whoever does not trust it
+	door.StartTLS()
+	t.Cleanup(door.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: door.Certificate().Raw})
+	require.NoError(t, os.WriteFile(authority, certificate, 0o600))
+
+	stranger := policedAt(t, door.URL, nciic, zap.NewNop())
+	_, a := stranger.ask(t, taxToken, identity, "核验", person("张示例", citizen(1, '1')))
+	require.Equal(t, 503, a.status, string(a.body))
+	require.Equal(t, []string{string(fault.QueryUnavailable)}, a.codes())
+	require.Contains(t, string(a.body), "certificate")
+	require.Zero(t, calls.Load())
+
+	h := policedAt(t, door.URL, nciic+", ca: "+authority, zap.NewNop())
+	out, _ := h.ask(t, taxToken, identity, "核验", person("张示例", citizen(1, '1')))
+	require.Equal(t, "match", out.Answers[0].Outcome, "%v", out.Answers[0].Errors)
+	require.EqualValues(t, 1, calls.Load())
 }
 
 func TestPoliceAreNotAskedTooOften(t *testing.T) {
