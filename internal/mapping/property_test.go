@@ -53,12 +53,28 @@ func (g generator) row(steps []step) (r *row, fixed string) {
 	return nil, ""
 }
 
+// onlyRead reports whether another row of the same element takes the text for a code
+// that is read and not written, such as a country's number of old.
+func (g generator) onlyRead(r *row, text string) bool {
+	return slices.ContainsFunc(g.table.rows, func(o *row) bool {
+		c, ok := o.codec.(*codeCodec)
+		if !ok || o.encodes() || o.wires[0].key() != r.wires[0].key() {
+			return false
+		}
+		_, known := c.column.Decode(text)
+		return known
+	})
+}
+
 // value draws what a leaf of that row can be.
 func (g generator) value(t *rapid.T, r *row) string {
 	word := func() string {
 		s := rapid.StringMatching(`[A-Z0-9<&"'关区]([A-Z0-9 <&"'\p{Han}]{0,8}[A-Z0-9关区])?`).Draw(t, "text")
 		if r.split != "" {
 			return strings.ReplaceAll(s, r.split, "")
+		}
+		if g.onlyRead(r, s) {
+			return "Q" + s
 		}
 		return s
 	}
