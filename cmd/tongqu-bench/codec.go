@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -39,7 +38,7 @@ func codec(ctx context.Context, w io.Writer, s *settings) error {
 		if len(decode) == 0 {
 			continue
 		}
-		in, err := s.spinMedian(ctx, each, decode)
+		in, err := median(s.runs, func() (spun, error) { return spin(ctx, each, decode) })
 		if err != nil {
 			return fmt.Errorf("adapter %s: %w", a.Name, err)
 		}
@@ -48,7 +47,7 @@ func codec(ctx context.Context, w io.Writer, s *settings) error {
 			fmt.Fprintln(w, row+" - | - | - | - | - | - |")
 			continue
 		}
-		out, err := s.spinMedian(ctx, each, encode)
+		out, err := median(s.runs, func() (spun, error) { return spin(ctx, each, encode) })
 		if err != nil {
 			return fmt.Errorf("adapter %s: %w", a.Name, err)
 		}
@@ -113,19 +112,6 @@ func (s spun) String() string {
 	n := uint64(s.documents) //nolint:gosec // a count
 	return fmt.Sprintf("%.1f | %.0f | %s | %s | %d | %.1f kB", float64(s.bytes)/1e6/s.took.Seconds(), s.perSecond(),
 		s.p50.Round(time.Microsecond), s.p99.Round(time.Microsecond), s.allocations/n, float64(s.allot)/float64(n)/1e3)
-}
-
-func (s *settings) spinMedian(ctx context.Context, each time.Duration, all []work) (spun, error) {
-	var runs []spun
-	for range s.runs {
-		r, err := spin(ctx, each, all)
-		if err != nil {
-			return spun{}, err
-		}
-		runs = append(runs, r)
-	}
-	slices.SortFunc(runs, func(a, b spun) int { return cmp.Compare(a.perSecond(), b.perSecond()) })
-	return runs[len(runs)/2], nil
 }
 
 // spin does all the work in turns, each at least once, until the time is over.

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -195,8 +196,8 @@ func (r result) cpuEach() time.Duration {
 }
 
 // median runs it so often and returns the run with the median speed.
-func median(runs int, one func() (result, error)) (result, error) {
-	results := make([]result, 0, runs)
+func median[R interface{ perSecond() float64 }](runs int, one func() (R, error)) (R, error) {
+	results := make([]R, 0, runs)
 	for range runs {
 		r, err := one()
 		if err != nil {
@@ -204,7 +205,7 @@ func median(runs int, one func() (result, error)) (result, error) {
 		}
 		results = append(results, r)
 	}
-	slices.SortFunc(results, func(a, b result) int { return int(a.perSecond() - b.perSecond()) })
+	slices.SortFunc(results, func(a, b R) int { return cmp.Compare(a.perSecond(), b.perSecond()) })
 	return results[len(results)/2], nil
 }
 

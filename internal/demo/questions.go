@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tongqu/internal/client"
+	"tongqu/internal/directory"
 	"tongqu/internal/query"
 	"tongqu/internal/table"
 )
@@ -40,13 +41,10 @@ func (d *Demo) printQuestions(ctx context.Context) error {
 	}
 	tb := table.New("BUYER", "STATUS", "OUTCOME", "ANSWERED BY")
 	for i, a := range answers.Answers {
-		tb.Add(mask(questions[i].number), string(a.Status), a.Outcome, string(a.Source))
+		tb.Add(directory.MaskID(questions[i].number), string(a.Status), a.Outcome, string(a.Source))
 		for _, f := range a.Errors {
 			tb.Note(strings.TrimPrefix(f.Path, "/") + ": " + f.ZH + " | " + f.EN)
 		}
 	}
 	return tb.Print(d.out)
 }
-
-// mask shows as much of a number as the hub's own mask does.
-func mask(number string) string { return number[:6] + "********" + number[14:] }

@@ -26,7 +26,7 @@ type maskStep struct {
 // maskers are the kinds of personal data that a schema's x-personal names.
 var maskers = map[string]func(string) string{
 	"name":    maskName,
-	"id":      maskID,
+	"id":      MaskID,
 	"phone":   maskPhone,
 	"address": maskAddress,
 	"account": maskAccount,
@@ -135,9 +135,9 @@ func maskName(s string) string {
 	return s[:size] + "*"
 }
 
-// maskID keeps the region and the last four characters of a citizen's number
+// MaskID keeps the region and the last four characters of a citizen's number
 // (130681********3332); of shorter documents, such as passports, less.
-func maskID(s string) string {
+func MaskID(s string) string {
 	switch n := utf8.RuneCountInString(s); {
 	case n >= 15:
 		return stars(s, 6, 4)

@@ -159,31 +159,21 @@ var scenarios = []scenario{
 	}},
 	{name: "rejected-flood", what: "10,000 documents that are rejected, besides the good ones", short: true, run: flood},
 	{name: "subscriber-away", what: "a subscriber is away for a scaled day; the others are not delayed", run: func(s *Site) {
-		s.Ledger.Answer(func(subscription string) int {
-			if subscription == "one" {
-				return http.StatusServiceUnavailable
-			}
-			return http.StatusOK
-		})
+		back := oneAway(s)
 		for range 6 {
 			s.Intake(300)
 			s.Delivered("many", "xml")
 		}
-		s.Ledger.Answer(func(string) int { return http.StatusOK })
+		back()
 		s.Recovered()
 	}},
 	{name: "subscriber-away-too-long", what: "a subscriber is away until Kafka no longer holds what it missed", short: true, run: func(s *Site) {
-		s.Ledger.Answer(func(subscription string) int {
-			if subscription == "one" {
-				return http.StatusServiceUnavailable
-			}
-			return http.StatusOK
-		})
+		back := oneAway(s)
 		s.Intake(500)
 		s.Delivered("many", "xml")
 		s.Kafka.Expire(s, "tongqu.trade.order")
 		s.Intake(100)
-		s.Ledger.Answer(func(string) int { return http.StatusOK })
+		back()
 		s.Recovered()
 	}},
 	{name: "rolling-upgrade", what: "hubs of the version before the last migration are replaced one by one", crashes: 3, prepare: downgrade, run: func(s *Site) {
@@ -195,6 +185,17 @@ var scenarios = []scenario{
 			s.Progress(200)
 		}
 	}},
+}
+
+// oneAway takes the subscriber of "one" away until back is called.
+func oneAway(s *Site) (back func()) {
+	s.Ledger.Answer(func(subscription string) int {
+		if subscription == "one" {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	})
+	return func() { s.Ledger.Answer(func(string) int { return http.StatusOK }) }
 }
 
 // flood sends 10,000 documents that the hub rejects, each of which is kept.

@@ -197,9 +197,15 @@ func requireOrder(t *testing.T, all []bus.Message) {
 // subscribe runs a member until stop is called, which waits for its end.
 func subscribe(t *testing.T, k *bus.Kafka, group string, topics []string, h bus.Handler) (stop func()) {
 	t.Helper()
+	return subscribeTold(t, k, group, topics, h, nil)
+}
+
+// subscribeTold runs one that is told of gaps.
+func subscribeTold(t *testing.T, k *bus.Kafka, group string, topics []string, h bus.Handler, missed bus.GapHandler) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- k.Subscribe(ctx, group, topics, h, nil) }()
+	go func() { ended <- k.Subscribe(ctx, group, topics, h, missed) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		select {

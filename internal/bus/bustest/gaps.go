@@ -59,24 +59,19 @@ func gaps(t *testing.T, b Broker) {
 	var mu sync.Mutex
 	var told []bus.Gap
 	rest := newSink()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- k.Subscribe(ctx, name, []string{name}, rest.take, func(_ context.Context, g bus.Gap) error {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, g)
-			for _, m := range rest.messages() {
-				if m.Partition == g.Partition {
-					t.Error("a message came before its partition's gap was told")
-				}
+	stop = subscribeTold(t, k, name, []string{name}, rest.take, func(_ context.Context, g bus.Gap) error {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, g)
+		for _, m := range rest.messages() {
+			if m.Partition == g.Partition {
+				t.Error("a message came before its partition's gap was told")
 			}
-			return nil
-		})
-	}()
+		}
+		return nil
+	})
 	all := rest.wait(t, "the last messages", atLeast(40))
-	cancel()
-	require.NoError(t, <-ended)
+	stop()
 	require.Equal(t, 40, distinct(all), "what expired is gone")
 	first := map[int]int64{}
 	for _, m := range all {
